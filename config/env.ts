@@ -1,0 +1,74 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { EngineError } from '../core/errors.ts';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const seconds = z.coerce.number().positive().max(86_400);
+const flag = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((v) => ['on', 'true', '1'].includes(v));
+const list = z.string().transform((v) =>
+  v
+    .split(',')
+    .map((s) => s.trim())
+    .filter(Boolean),
+);
+
+/** Every setting, its meaning, unit and default. `docs/configuration.md` is made from this list. */
+const Environment = z.object({
+  DATA_DIR: z.string().default('.data').describe('folder of the embedded servers, keys and worker state'),
+  HOST: z.string().default('127.0.0.1').describe('address that the API and embedded servers listen on'),
+  API_PORT: port.default(3000).describe('port of the REST API; moved upwards when occupied'),
+  DATABASE_URL: z.url().optional().describe('external PostgreSQL; switches the embedded one off'),
+  POSTGRES_PORT: port.default(5433).describe('port of the embedded PostgreSQL; moved when occupied'),
+  DB_POOL_MAX: z.coerce.number().int().min(2).max(200).default(20).describe('database connections per process'),
+  TEMPORAL_ADDRESS: z.string().optional().describe('host:port of an external Temporal; switches the embedded one off'),
+  TEMPORAL_NAMESPACE: z.string().default('default').describe('Temporal namespace'),
+  TEMPORAL_API_KEY: z.string().optional().describe('API key for Temporal Cloud'),
+  TEMPORAL_TLS: flag.default(false).describe('connect to Temporal with TLS'),
+  TEMPORAL_PORT: port.default(7233).describe('port of the embedded Temporal; moved when occupied'),
+  TEMPORAL_UI_PORT: port.default(8233).describe('port of the embedded Temporal UI; moved when occupied'),
+  TEMPORAL_UI_URL: z.url().optional().describe('base address of Temporal UI, for links'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('least level of log lines'),
+  LOG_FORMAT: z.enum(['json', 'pretty']).default('json').describe('log lines as JSON, or for people'),
+  SHUTDOWN_GRACE_S: seconds.default(30).describe('how long a worker waits for running work when it is stopped'),
+  POOL: z.string().default('default').describe('pool that a worker process serves'),
+  WORKER_ID: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/).optional().describe('stable id of a worker; by default made once and kept in DATA_DIR'),
+  WORKER_CPU: z.coerce.number().positive().optional().describe('cores that a worker offers; default: those of the machine'),
+  WORKER_MEMORY_MB: z.coerce.number().int().positive().optional().describe('memory in MB that a worker offers; default: 80 % of the machine'),
+  WORKER_DISPATCHER: flag.default(true).describe('whether a worker process runs a dispatcher too'),
+  LOST_AFTER_S: seconds.default(60).describe('silence after which a worker counts as lost'),
+  HEARTBEAT_TIMEOUT_S: seconds.default(30).describe('heartbeat time-out of engine activities in Temporal'),
+  RECONCILE_EVERY_S: seconds.default(15).describe('pause between two passes of the reconciler'),
+  POLL_EVERY_S: seconds.default(1).describe('the longest time until the dispatcher looks again by itself'),
+  ENGINE_SHELL: flag.default(true).describe('whether shell tasks are run at all'),
+  SHELL_UID_BASE: z.coerce.number().int().min(1000).default(64_000).describe('first of 1,000 user ids that shell tasks run as where the worker is root'),
+  OUTBOUND_ALLOW: list.default([]).describe('comma-separated CIDRs and host names that http tasks and webhooks may reach although private'),
+  DOCKER_HOST: z.string().optional().describe('Docker Engine: unix:///path or tcp://host:port; default: the local socket'),
+  TASK_LOG_CAP_BYTES: z.coerce.number().int().min(1024).default(10_485_760).describe('stored log bytes per instance; more is cut and said so'),
+  SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
+  IDEMPOTENCY_HOURS: z.coerce.number().positive().default(24).describe('how long an Idempotency-Key is remembered'),
+  RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(0).default(60_000).describe('requests a minute per API key; 0: no limit'),
+});
+
+export type Config = Readonly<z.output<typeof Environment>>;
+
+/**
+ * Reads the settings; the only place that touches the process's environment. Empty values count as absent.
+ * @throws EngineError invalid_input: names each variable, its value and what was expected
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = Environment.safeParse(present);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((i) => `${i.path.join('.')}=${JSON.stringify(present[String(i.path[0])])}: ${i.message}`);
+    throw new EngineError('invalid_input', `bad configuration: ${lines.join('; ')}`);
+  }
+  return { ...parsed.data, DATA_DIR: path.resolve(parsed.data.DATA_DIR) };
+}
+
+/** Name, meaning and default of every setting, for the documentation. */
+export function describeConfig(): { name: string; meaning: string; fallback: string }[] {
+  return Object.entries(Environment.shape).map(([name, schema]) => {
+    const fallback = (schema.safeParse(undefined).data ?? '') as unknown;
+    return { name, meaning: schema.description ?? '', fallback: Array.isArray(fallback) ? fallback.join(',') : String(fallback) };
+  });
+}
