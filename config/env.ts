@@ -31,19 +31,38 @@ const Environment = z.object({
   LOG_FORMAT: z.enum(['json', 'pretty']).default('json').describe('log lines as JSON, or for people'),
   SHUTDOWN_GRACE_S: seconds.default(30).describe('how long a worker waits for running work when it is stopped'),
   POOL: z.string().default('default').describe('pool that a worker process serves'),
-  WORKER_ID: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/).optional().describe('stable id of a worker; by default made once and kept in DATA_DIR'),
+  WORKER_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/)
+    .optional()
+    .describe('stable id of a worker; by default made once and kept in DATA_DIR'),
   WORKER_CPU: z.coerce.number().positive().optional().describe('cores that a worker offers; default: those of the machine'),
-  WORKER_MEMORY_MB: z.coerce.number().int().positive().optional().describe('memory in MB that a worker offers; default: 80 % of the machine'),
+  WORKER_MEMORY_MB: z.coerce
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('memory in MB that a worker offers; default: 80 % of the machine'),
   WORKER_DISPATCHER: flag.default(true).describe('whether a worker process runs a dispatcher too'),
   LOST_AFTER_S: seconds.default(60).describe('silence after which a worker counts as lost'),
   HEARTBEAT_TIMEOUT_S: seconds.default(30).describe('heartbeat time-out of engine activities in Temporal'),
   RECONCILE_EVERY_S: seconds.default(15).describe('pause between two passes of the reconciler'),
   POLL_EVERY_S: seconds.default(1).describe('the longest time until the dispatcher looks again by itself'),
   ENGINE_SHELL: flag.default(true).describe('whether shell tasks are run at all'),
-  SHELL_UID_BASE: z.coerce.number().int().min(1000).default(64_000).describe('first of 1,000 user ids that shell tasks run as where the worker is root'),
+  SHELL_UID_BASE: z.coerce
+    .number()
+    .int()
+    .min(1000)
+    .default(64_000)
+    .describe('first of 1,000 user ids that shell tasks run as where the worker is root'),
   OUTBOUND_ALLOW: list.default([]).describe('comma-separated CIDRs and host names that http tasks and webhooks may reach although private'),
   DOCKER_HOST: z.string().optional().describe('Docker Engine: unix:///path or tcp://host:port; default: the local socket'),
-  TASK_LOG_CAP_BYTES: z.coerce.number().int().min(1024).default(10_485_760).describe('stored log bytes per instance; more is cut and said so'),
+  TASK_LOG_CAP_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(10_485_760)
+    .describe('stored log bytes per instance; more is cut and said so'),
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
   IDEMPOTENCY_HOURS: z.coerce.number().positive().default(24).describe('how long an Idempotency-Key is remembered'),
   RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(0).default(60_000).describe('requests a minute per API key; 0: no limit'),

@@ -1,0 +1,16 @@
+import type { Em } from '../entities/sql.ts';
+
+/** Who acts. `rights`: see `User`. */
+export type Actor = { id: number; username: string; role: 'admin' | 'operator' | 'user'; rights: readonly string[] };
+
+/** What every command gets: the database, who acts, and the request it belongs to (null outside a request). */
+export type CommandContext = { em: Em; actor: Actor; request_id: string | null };
+
+/** The actor as history and audit rows spell it. */
+export const actorName = (actor: Pick<Actor, 'username'>): string => `user:${actor.username}`;
+
+/** True for administrators and for those granted the right. */
+export const hasRight = (actor: Actor, right: string): boolean => actor.role === 'admin' || actor.rights.includes(right);
+
+/** True when the actor may see and change everybody's tasks. */
+export const seesAll = (actor: Actor): boolean => actor.role !== 'user';

@@ -1,0 +1,36 @@
+import { AuditLog } from './audit-log.ts';
+import { Grant } from './grant.ts';
+import { IdempotencyKey } from './idempotency-key.ts';
+import { Instance } from './instance.ts';
+import { InstanceLog } from './instance-log.ts';
+import { Pool } from './pool.ts';
+import { Queue } from './queue.ts';
+import { Secret } from './secret.ts';
+import { Sla } from './sla.ts';
+import { SlaVersion } from './sla-version.ts';
+import { Task } from './task.ts';
+import { TaskHistory } from './task-history.ts';
+import { Template } from './template.ts';
+import { TemplateVersion } from './template-version.ts';
+import { User } from './user.ts';
+import { Worker } from './worker.ts';
+
+/** Every table, in an order that respects foreign keys. */
+export const entities = [
+  User,
+  Secret,
+  Sla,
+  SlaVersion,
+  Pool,
+  Queue,
+  Worker,
+  Template,
+  TemplateVersion,
+  Task,
+  Instance,
+  Grant,
+  TaskHistory,
+  AuditLog,
+  IdempotencyKey,
+  InstanceLog,
+] as const;

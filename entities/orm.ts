@@ -1,0 +1,45 @@
+import { EntityCaseNamingStrategy } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
+import { migrations } from '../migrations/index.ts';
+import { entities } from './index.ts';
+
+export type { MikroORM };
+
+/** `url`: postgresql://…; `pool_max`: connections of this process, 20 unless said otherwise; `application_name`: shown in pg_stat_activity. */
+export type OrmOptions = { url: string; pool_max?: number; application_name?: string };
+
+/** Settings shared by the running system, its migrations and its tests. Times travel as UTC; no statement runs longer than 30 s. */
+export function ormOptions(options: OrmOptions) {
+  return defineConfig({
+    clientUrl: options.url,
+    entities: [...entities],
+    namingStrategy: EntityCaseNamingStrategy,
+    forceUtcTimezone: true,
+    preferReadReplicas: false,
+    allowGlobalContext: false,
+    pool: { min: 1, max: options.pool_max ?? 20 },
+    schemaGenerator: { ignoreTriggers: true },
+    extensions: [Migrator],
+    migrations: {
+      migrationsList: migrations,
+      tableName: 'schema_migrations',
+      transactional: true,
+      allOrNothing: true,
+      snapshot: false,
+      silent: true,
+    },
+    driverOptions: {
+      application_name: options.application_name ?? 'orchestrator',
+      statement_timeout: 30_000,
+      idle_in_transaction_session_timeout: 30_000,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+    },
+  });
+}
+
+/** Opens the database lazily: the first query connects. Close it with `orm.close()`. */
+export async function createOrm(options: OrmOptions): Promise<MikroORM> {
+  return await MikroORM.init(ormOptions(options));
+}

@@ -1,0 +1,32 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { cores, times } from './columns.ts';
+import { Sla } from './sla.ts';
+
+const PoolSchema = defineEntity({
+  name: 'Pool',
+  tableName: 'pools',
+  properties: {
+    name: p.text().primary(),
+    total_cpu: cores(),
+    total_memory: p.bigint('number'),
+    used_cpu: cores().default(0),
+    used_memory: p.bigint('number').default(0),
+    ceiling_cpu: cores().default(0),
+    ceiling_memory: p.bigint('number').default(0),
+    status: p.enum(['active', 'hold', 'drain'] as const).default('active'),
+    sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
+    ...times,
+  },
+  checks: [
+    { name: 'pools_total_check', expression: 'total_cpu >= 0 and total_memory >= 0' },
+    { name: 'pools_used_cpu_check', expression: 'used_cpu >= 0 and used_cpu <= ceiling_cpu' },
+    { name: 'pools_used_memory_check', expression: 'used_memory >= 0 and used_memory <= ceiling_memory' },
+  ],
+});
+
+/**
+ * A set of workers and a limit on what instances may reserve of them together: cores and MB. `used_*` change only together with a grant.
+ * `ceiling_*` is greatest(total, used), kept by a trigger: after shrinking, what is held stays legal and can only fall.
+ */
+export class Pool extends PoolSchema.class {}
+PoolSchema.setClass(Pool);

@@ -1,0 +1,78 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import type { OutcomeError } from '../core/outcome.ts';
+import type { RetryPolicy } from '../core/retry.ts';
+import { isFinalTask } from '../core/states.ts';
+import { cores, times } from './columns.ts';
+import { Queue } from './queue.ts';
+import { Template } from './template.ts';
+import { TemplateVersion } from './template-version.ts';
+import { User } from './user.ts';
+
+const TaskSchema = defineEntity({
+  name: 'Task',
+  tableName: 'tasks',
+  properties: {
+    uuid: p.uuid().primary().defaultRaw('uuidv7()'),
+    name: p.text(),
+    template: () => p.manyToOne(Template).ref(),
+    template_version: () => p.manyToOne(TemplateVersion).fieldName('template_version_id').ref(),
+    type: p.text().index('idx_tasks_type'),
+    status: p.enum(['pending', 'queued', 'processing', 'completed', 'failed', 'cancelled'] as const).index('idx_tasks_status'),
+    pending_reason: p.enum(['not_before', 'retry', 'dependency', 'hold'] as const).nullable(),
+    status_reason: p.text().nullable(),
+    parameters: p.json<Record<string, unknown>>().defaultRaw(`'{}'::jsonb`),
+    priority: p.integer().default(50),
+    timeout: p.integer().default(3600),
+    queue: () => p.manyToOne(Queue).ref(),
+    user: () => p.manyToOne(User).fieldName('user_id').ref(),
+    tags: p.json<Record<string, string>>().defaultRaw(`'{}'::jsonb`),
+    cpu: cores(),
+    memory_mb: p.integer(),
+    need: p.text(),
+    vtime: p.datetime(3),
+    eligible_at: p.datetime(3),
+    not_before: p.datetime(3).nullable(),
+    queued_at: p.datetime(3).nullable(),
+    started_at: p.datetime(3).nullable(),
+    completed_at: p.datetime(3).nullable(),
+    attempt: p.integer().default(0),
+    retries_used: p.integer().default(0),
+    retry_policy: p.json<RetryPolicy>(),
+    at_most_once: p.boolean().default(false),
+    quota_cost: p.integer().default(0),
+    cancel_requested_at: p.datetime(3).nullable(),
+    cancel_reason: p.text().nullable(),
+    progress: p.integer().default(0),
+    result: p.json<Record<string, unknown>>().nullable(),
+    error: p.json<OutcomeError>().nullable(),
+    ...times,
+  },
+  indexes: [
+    { name: 'idx_tasks_created', properties: ['created_at', 'uuid'] },
+    { name: 'idx_tasks_user', properties: ['user', 'created_at'] },
+    { name: 'idx_tasks_waiting', expression: `create index idx_tasks_waiting on tasks (queue, need, vtime, uuid) where status = 'queued'` },
+    { name: 'idx_tasks_due', expression: `create index idx_tasks_due on tasks (not_before) where status = 'pending'` },
+    { name: 'idx_tasks_tags', expression: 'create index idx_tasks_tags on tasks using gin (tags jsonb_path_ops)' },
+  ],
+  checks: [
+    {
+      name: 'tasks_range_check',
+      expression: 'priority >= 0 and priority <= 100 and timeout > 0 and cpu >= 0 and memory_mb >= 0 and quota_cost >= 0',
+    },
+    { name: 'tasks_progress_check', expression: 'progress >= 0 and progress <= 100' },
+    { name: 'tasks_pending_check', expression: `(status = 'pending') = (pending_reason is not null)` },
+  ],
+});
+
+/**
+ * One request to run a template. `timeout`: seconds an instance may run. `vtime`: order key, `eligible_at − priority × step`, smaller is sooner.
+ * `need`: what an admission must find for it (engine, cores, memory) as one key, so that equal needs are looked at once. `attempt`: number of the
+ * last instance, always rising; `retries_used`: those that the retry policy counts. `result` and `error` repeat the last instance's.
+ */
+export class Task extends TaskSchema.class {
+  /** True when nothing but a retry command can move it. */
+  isFinal(): boolean {
+    return isFinalTask(this.status);
+  }
+}
+TaskSchema.setClass(Task);
