@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, realpathSync } from 'node:fs';
+import { chmod, chown, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { spawn } from 'node:child_process';
+import { EngineError } from '../core/errors.ts';
+import { exitOf } from './guarded-process.ts';
+import type { PostgresBinaries } from './postgres-binaries.ts';
+import { canUse, type Owner } from './postgres-owner.ts';
+
+export const SUPERUSER = 'orchestrator';
+
+/** Where the server's files go when root's own folder is closed to the server's user. */
+export const OUTSIDE = '/var/lib/task-orchestrator';
+
+/** The server's files: `data` is the cluster; the password lies beside it, so that both move together. */
+export type PostgresFolder = { root: string; data: string; password_file: string };
+
+const layout = (root: string): PostgresFolder => ({ root, data: path.join(root, 'data'), password_file: path.join(root, 'password') });
+
+async function ownedFolder(folder: string, owner: Owner | null): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  if (owner) await chown(folder, owner.uid, owner.gid);
+}
+
+/**
+ * Prepares `<data folder>/postgres`. Where this process is root and the server's user may not enter the way there (a clone in /root), it is a
+ * link to a folder under /var/lib/task-orchestrator, and `report` says so.
+ * @throws EngineError unavailable: neither place can be used
+ */
+export async function prepareFolder(data_dir: string, owner: Owner | null, report: (line: string) => void): Promise<PostgresFolder> {
+  const inside = path.join(data_dir, 'postgres');
+  await mkdir(data_dir, { recursive: true, mode: 0o711 });
+  if (!existsSync(inside)) await rm(inside, { force: true });
+  await ownedFolder(inside, owner);
+  const real = realpathSync(inside);
+  if (owner === null || canUse(owner, real)) return layout(real);
+  return await outside(inside, owner, report);
+}
+
+async function outside(inside: string, owner: Owner, report: (line: string) => void): Promise<PostgresFolder> {
+  const folder = path.join(OUTSIDE, `postgres-${randomBytes(4).toString('hex')}`);
+  await mkdir(OUTSIDE, { recursive: true, mode: 0o755 });
+  await ownedFolder(folder, owner);
+  if (!canUse(owner, folder)) {
+    throw new EngineError('unavailable', `user "${owner.name}" can enter neither ${inside} nor ${folder}; expected one of them: set DATA_DIR to a folder that it can reach`);
+  }
+  await rm(inside, { recursive: true });
+  await symlink(folder, inside);
+  report(`user "${owner.name}" may not enter ${path.dirname(inside)}: PostgreSQL's files are in ${folder}, linked from there`);
+  return layout(folder);
+}
+
+/** A cluster that a newer or older PostgreSQL made cannot be opened by this one. */
+async function refuseOtherVersion(data: string): Promise<void> {
+  const version = (await readFile(path.join(data, 'PG_VERSION'), 'utf8')).trim();
+  if (version === '18') return;
+  throw new EngineError('conflict', `${data}: made by PostgreSQL ${version}, expected 18; move the folder away or set DATABASE_URL`);
+}
+
+/** @returns the superuser's password, made at first and kept with mode 0600 */
+async function ensurePassword(folder: PostgresFolder, owner: Owner | null): Promise<string> {
+  if (!existsSync(folder.password_file)) {
+    await writeFile(folder.password_file, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    if (owner) await chown(folder.password_file, owner.uid, owner.gid);
+  }
+  return (await readFile(folder.password_file, 'utf8')).trim();
+}
+
+/**
+ * Makes the cluster unless there is one; a run that was broken off leaves nothing that looks like a cluster.
+ * @returns the superuser's password
+ * @throws EngineError conflict: other major version; internal: initdb failed, with its words
+ */
+export async function ensureCluster(folder: PostgresFolder, binaries: PostgresBinaries, owner: Owner | null): Promise<string> {
+  if (existsSync(path.join(folder.data, 'PG_VERSION'))) {
+    await refuseOtherVersion(folder.data);
+    return await ensurePassword(folder, owner);
+  }
+  const half = `${folder.data}.new`;
+  await rm(half, { recursive: true, force: true });
+  await ownedFolder(half, owner);
+  const password = await ensurePassword(folder, owner);
+  await initdb(binaries.initdb, half, folder, owner);
+  await rename(half, folder.data);
+  return password;
+}
+
+async function initdb(command: string, target: string, folder: PostgresFolder, owner: Owner | null): Promise<void> {
+  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+  const access = [`--username=${SUPERUSER}`, `--pwfile=${folder.password_file}`, '--auth=scram-sha-256'];
+  const ids = owner ? { uid: owner.uid, gid: owner.gid } : {};
+  const child = spawn(command, ['-D', target, ...locale, ...access], { cwd: folder.root, env: { LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'pipe'], ...ids });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  const { code } = await exitOf(child);
+  if (code === 0) return;
+  const advice = output.includes('No space left') ? 'the disk is full: free about 1 GB' : 'set DATABASE_URL to a server of your own if this machine cannot run it';
+  throw new EngineError('internal', `initdb in ${target} ended with code ${code}; expected 0: ${output.trim().split('\n').slice(-4).join(' | ')}; ${advice}`);
+}
