@@ -67,3 +67,6 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
 
 /** Declares an engine; keeps the schemas' types for `run`. */
 export const defineEngine = <P extends z.ZodType, R extends z.ZodType>(engine: Engine<P, R>): Engine<P, R> => engine;
+
+/** The engines of this process, as `createEngines(config)` makes them; making them does no I/O. */
+export type Engines = { all: readonly Engine[]; byKind(kind: string): Engine | undefined };

@@ -1,0 +1,104 @@
+import { uuidv7 } from 'uuidv7';
+import { type Admission, decideAdmissions, type Snapshot } from '../core/admission.ts';
+import { type Em, query } from '../entities/sql.ts';
+import { loadRoom, lockCandidates, waitingQueues } from './snapshot.ts';
+
+/** An instance that holds its grant and waits for its workflow: all that starting it needs. `timeout` in seconds. */
+export type AdmittedInstance = {
+  runid: string;
+  task_id: string;
+  attempt: number;
+  workflow_id: string;
+  worker: string;
+  engine: string;
+  queue: string;
+  pool: string;
+  template: string;
+  user: string;
+  name: string;
+  priority: number;
+  timeout: number;
+};
+
+export type AdmitOptions = { limit?: number; lost_after_s?: number };
+
+/**
+ * One admission pass in one transaction: locks queues, pools and workers, chooses tasks and the worker each runs on, and writes instances,
+ * grants, counters, states and history. Several dispatchers may run it at once. The caller starts the workflows after the commit.
+ * @returns the admitted instances, in no order; empty when nothing could start
+ */
+export async function admit(em: Em, { limit = 200, lost_after_s = 60 }: AdmitOptions = {}): Promise<AdmittedInstance[]> {
+  const waiting = await waitingQueues(em);
+  if (waiting.length === 0) return [];
+  return await em.transactional(async (tx) => {
+    const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
+    const open = openQueues(room, limit);
+    if (open.length === 0) return [];
+    const candidates = await lockCandidates(tx as Em, open);
+    const admissions = decideAdmissions({ ...room, candidates }, limit);
+    return admissions.length === 0 ? [] : await writeAdmissions(tx as Em, admissions);
+  });
+}
+
+/** Queues that could start something, with how many at most; the others are not searched. */
+function openQueues(room: Omit<Snapshot, 'candidates'>, limit: number): { name: string; room: number }[] {
+  const poolOpen = new Map(room.pools.map((pool) => [pool.name, pool.status !== 'hold' && room.workers.some((w) => w.pool === pool.name)]));
+  return room.queues
+    .filter((queue) => queue.status !== 'hold' && queue.current_load < queue.capacity && poolOpen.get(queue.pool))
+    .map((queue) => ({ name: queue.name, room: Math.min(limit, queue.capacity - queue.current_load) }));
+}
+
+async function writeAdmissions(em: Em, admissions: Admission[]): Promise<AdmittedInstance[]> {
+  return await query<AdmittedInstance>(em, ADMIT, [
+    admissions.map((a) => a.uuid),
+    admissions.map(() => uuidv7()),
+    admissions.map((a) => a.worker),
+  ]);
+}
+
+/** Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants. */
+const ADMIT = `
+with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as a(uuid, runid, worker)),
+t as (
+  update tasks set status = 'processing', attempt = attempt + 1, status_reason = null
+  from a where tasks.uuid = a.uuid and tasks.status = 'queued'
+  returning tasks.*, a.runid, a.worker),
+i as (
+  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags)
+  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags from t),
+g as (
+  insert into grants (runid, queue, pool, worker, cpu, memory_mb)
+  select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb from t join queues q on q.name = t.queue),
+h as (
+  insert into task_history (task_id, runid, subject, from_status, to_status, actor)
+  select uuid, null::uuid, 'task', 'queued', 'processing', 'dispatcher' from t
+  union all select uuid, runid, 'instance', null, 'starting', 'dispatcher' from t),
+uq as (
+  update queues set current_load = current_load + n.n
+  from (select queue, count(*)::int4 as n from t group by queue) n where queues.name = n.queue),
+up as (
+  update pools set used_cpu = used_cpu + n.cpu, used_memory = used_memory + n.memory
+  from (select q.pool, sum(t.cpu) as cpu, sum(t.memory_mb) as memory from t join queues q on q.name = t.queue group by q.pool) n
+  where pools.name = n.pool),
+uw as (
+  update workers set used_cpu = used_cpu + n.cpu, used_memory = used_memory + n.memory
+  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from t group by worker) n where workers.id = n.worker)
+select t.runid, t.uuid as task_id, t.attempt, 'task/' || t.uuid || '/' || t.attempt as workflow_id, t.worker, t.type as engine, t.queue, q.pool,
+  t.template, u.username as user, t.name, t.priority, t.timeout
+from t join queues q on q.name = t.queue join users u on u.id = t.user_id`;
+
+/**
+ * The outbox: instances that were admitted but whose workflow nobody has seen run yet. Starting one again is harmless (same workflow id).
+ * @param options.older_than_ms leaves fresh ones to the dispatcher that admitted them
+ */
+export async function startable(em: Em, options: { older_than_ms: number; limit: number }): Promise<AdmittedInstance[]> {
+  return await query<AdmittedInstance>(
+    em,
+    `select i.runid, i.task_id, i.attempt, i.workflow_id, i.worker, t.type as engine, g.queue, g.pool, t.template, u.username as user, t.name,
+       t.priority, i.timeout
+     from instances i join tasks t on t.uuid = i.task_id join grants g on g.runid = i.runid join users u on u.id = t.user_id
+     where i.status = 'starting' and i.created_at < now() - make_interval(secs => $1)
+     order by i.created_at limit $2`,
+    [options.older_than_ms / 1000, options.limit],
+  );
+}

@@ -1,0 +1,124 @@
+import type { Outcome } from '../core/outcome.ts';
+import { type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
+import { type Em, query } from '../entities/sql.ts';
+
+/**
+ * One instance that has ended. `lease_epoch` null: whoever holds it (reconciler, cancel, fallback of a workflow). `log_tail`: the last 64 KB of its
+ * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is reai.
+ */
+export type FinishItem = {
+  runid: string;
+  lease_epoch: number | null;
+  outcome: Outcome;
+  log_tail?: string | null;
+  ended?: { policy: RetryPolicy; retries_used: number; at_most_once: boolean };
+};
+
+export type Finished = { runid: string; task_id: string; task_status: string };
+
+/**
+ * Makes instances final in one statement: state, result, grant, counters, the task's next state, quota and history together, so each grant is
+ * released exactly once. Instances that are final already, or owned by another execution, are left alone. Every path to a final state goes here.
+ * @param actor for the history: `worker:<id>`, `reconciler`, `user:<name>`
+ * @returns those that this call finished
+ */
+export async function finishInstances(em: Em, items: readonly FinishItem[], actor: string): Promise<Finished[]> {
+  if (items.length === 0) return [];
+  const known = await knowEnded(em, items);
+  const rows = items.flatMap((item) => {
+    const ended = item.ended ?? known.get(item.runid);
+    return ended ? [{ item, next: nextStep(item.outcome, { ...ended, random: Math.random() }) }] : [];
+  });
+  const column = <T>(pick: (row: (typeof rows)[number]) => T): T[] => rows.map(pick);
+  return await query<Finished>(em, FINISH, [
+    column(({ item }) => item.runid),
+    column(({ item }) => item.lease_epoch),
+    column(({ item }) => item.outcome.status),
+    column(({ item }) => item.outcome.code),
+    column(({ item }) => json(item.outcome.result)),
+    column(({ item }) => json(item.outcome.error)),
+    column(({ item }) => item.log_tail ?? null),
+    column(({ next }) => nextStatus(next)),
+    column(({ next }) => (next.task === 'retry' ? next.delay_s : 0)),
+    column(({ next }) => (next.task === 'retry' && next.charged ? 1 : 0)),
+    actor,
+  ]);
+}
+
+const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
+
+function nextStatus(next: NextStep): string {
+  if (next.task !== 'retry') return next.task;
+  return next.delay_s > 0 ? 'pending' : 'queued';
+}
+
+type Ended = NonNullable<FinishItem['ended']>;
+
+async function knowEnded(em: Em, items: readonly FinishItem[]): Promise<Map<string, Ended>> {
+  const unknown = items.filter((item) => !item.ended).map((item) => item.runid);
+  if (unknown.length === 0) return new Map();
+  const rows = await query<Ended & { runid: string }>(
+    em,
+    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once
+     from instances i join tasks t on t.uuid = i.task_id where i.runid = any($1)`,
+    [unknown],
+  );
+  return new Map(rows.map(({ runid, ...ended }) => [runid, ended]));
+}
+
+/** Locks in the order task, instance, grant, queue, pool, worker: each step reads the one before, which fixes the order inside the statement. */
+const FINISH = `
+with f as (
+  select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
+    as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
+locked as (
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
+  order by t.uuid for no key update of t),
+i as (
+  update instances set status = f.status, end_time = clock_timestamp(), code = f.code, result = f.result, error = f.error,
+    logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
+  from f join locked on locked.runid = f.runid
+  where instances.runid = f.runid and instances.status in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
+  returning instances.runid, instances.task_id, oli.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
+    instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
+g as (
+  update grants set released_at = clock_timestamp(), release_reason = i.status from i
+  where grants.runid = i.runid and grants.released_at is null
+  returning grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb),
+uq as (
+  update queues set current_load = current_load - n.n
+  from (select queue, count(*)::int4 as n from g group by queue order by queue) n where queues.name = n.queue
+  returning queues.name),
+up as (
+  update pools set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
+  from (select pool, sum(cpu) as cpu, sum(memory_mb) as memory from g group by pool order by pool) n, (select count(*) from uq) after_queues
+  where pools.name = n.pool
+  returning pools.name),
+uw as (
+  update workers set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
+  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from g group by worker order by worker) n, (select count(*) from up) after_pools
+  where workers.id = n.worker
+  returning workers.id),
+t as (
+  update tasks set
+    status = i.decided,
+    pending_reason = case when i.decided = 'pending' then 'retry' end,
+    status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' then coalesce(tasks.cancel_reason, i.code) else i.code end,
+    not_before = case when i.decided = 'pending' then clock_timestamp() + make_interval(secs => i.delay_s) else tasks.not_before end,
+    queued_at = case when i.decided = 'queued' then clock_timestamp() else tasks.queued_at end,
+    completed_at = case when i.decided in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
+    retries_used = tasks.retries_used + i.charged,
+    progress = i.progress,
+    result = i.result,
+    error = i.error
+  from i where tasks.uuid = i.task_id
+  returning tasks.uuid, tasks.user_id, tasks.quota_cost, i.runid, i.decided),
+h as (
+  insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
+  select task_id, runid, 'instance', previous, status, code, $11 from i
+  union all select i.task_id, null, 'task', 'processing', t.decided, i.code, $11 from i join t on t.runid = i.runid),
+u as (
+  update users set used_quota = greatest(0, used_quota - n.cost)
+  from (select user_id, sum(quota_cost)::int4 as cost from t where decided in ('failed', 'cancelled') and quota_cost > 0 group by user_id) n
+  where users.id = n.user_id)
+select t.runid, t.uuid as task_id, t.decided as task_status from t, (select count(*) from uw) after_workers`;

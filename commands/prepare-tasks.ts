@@ -1,0 +1,169 @@
+import { EngineError, type FieldProblem } from '../core/errors.ts';
+import { mergeParameters } from '../core/parameters.ts';
+import type { RetryPolicy } from '../core/retry.ts';
+import type { Engine, Engines } from '../engines/define-engine.ts';
+import { type Em, query } from '../entities/sql.ts';
+import type { TaskSubmission } from '../schemas/task.ts';
+import { type CommandContext, hasRight } from './context.ts';
+import { engineProblems, schemaProblems } from './validate-parameters.ts';
+
+export type PreparedVersion = {
+  id: number;
+  template: string;
+  version: number;
+  engine: string;
+  schema: Record<string, unknown>;
+  defaults: Record<string, unknown>;
+  priority: number;
+  timeout: number;
+  cpu: number;
+  memory_mb: number;
+  retry_policy: RetryPolicy;
+  at_most_once: boolean;
+  quota_cost: number;
+};
+export type PreparedQueue = { name: string; step_s: number };
+
+export type IndexedItem = { item: TaskSubmission; index: number };
+
+/** A submission with everything resolved that the template and the queue decide. */
+export type PreparedTask = {
+  /** The item's place in the request. */
+  index: number;
+  item: TaskSubmission;
+  version: PreparedVersion;
+  queue: PreparedQueue;
+  parameters: Record<string, unknown>;
+  warnings: string[];
+};
+
+type Resolved = PreparedVersion & {
+  wanted_template: string;
+  wanted_queue: string | null;
+  queue_name: string | null;
+  queue_status: string;
+  step_s: number;
+  max_depth: number | null;
+  depth: number;
+  pool: string;
+  pool_status: string;
+  total_cpu: number;
+  total_memory: number;
+  offered: boolean;
+};
+
+/**
+ * Resolves templates and queues in one query and checks every item, reporting all bad ones together. Changes nothing.
+ * @throws EngineError see `submitTasks`
+ */
+export async function prepareTasks(ctx: CommandContext, items: readonly IndexedItem[], engines: Engines): Promise<PreparedTask[]> {
+  const resolved = await resolve(
+    ctx.em,
+    items.map(({ item }) => item),
+  );
+  const problems: Problem[] = [];
+  const prepared = items.map(({ item, index }) => {
+    const row = resolved.get(pairKey(item.template, item.queue ?? null));
+    const outcome = prepareOne(ctx, { item, index, row, engines });
+    if ('problem' in outcome) problems.push({ ...outcome.problem, index });
+    return 'task' in outcome ? outcome.task : undefined;
+  });
+  if (problems.length > 0) throw combined(problems);
+  return checkDepth(
+    prepared.filter((task) => task !== undefined),
+    resolved,
+  );
+}
+
+type Problem = { code: EngineError['code']; message: string; errors: FieldProblem[]; index: number };
+type Fault = Omit<Problem, 'index'>;
+
+const fault = (code: Fault['code'], pointer: string, detail: string): Fault => ({ code, message: detail, errors: [{ pointer, detail }] });
+
+/** One error for all bad items: pointers start with the item's index; the first item's code decides the kind. */
+function combined(problems: readonly Problem[]): EngineError {
+  const [first] = problems;
+  const errors = problems.flatMap((p) => p.errors.map((e) => ({ pointer: `/${p.index}${e.pointer}`, detail: e.detail }))).slice(0, 100);
+  return new EngineError(first?.code ?? 'invalid_input', first?.message ?? 'bad submission', { errors });
+}
+
+type One = IndexedItem & { row: Resolved | undefined; engines: Engines };
+
+function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { task: PreparedTask } | { problem: Fault } {
+  if (!row) return { problem: fault('invalid_input', '/template', `template "${item.template}": there is none`) };
+  if (!row.queue_name) return { problem: fault('invalid_input', '/queue', `queue "${item.queue}": there is none`) };
+  const engine = engines.byKind(row.engine);
+  if (!engine)
+    return {
+      problem: fault('conflict', '/template', `template "${row.template}": engine "${row.engine}" is not part of this installation`),
+    };
+  const closed = closedDoor(ctx, row, engine);
+  if (closed) return { problem: closed };
+  const parameters = mergeParameters(row.defaults, item.parameters);
+  const errors = parameterProblems(row, engine, parameters);
+  if (errors.length > 0)
+    return { problem: { code: 'invalid_input', message: `parameters: ${errors[0]?.pointer} ${errors[0]?.detail}`, errors } };
+  const warnings = row.offered ? [] : [`no live worker of pool "${row.pool}" offers ${row.engine} now: the task waits for one`];
+  return { task: { index, item, version: row, queue: { name: row.queue_name, step_s: row.step_s }, parameters, warnings } };
+}
+
+function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {
+  if (engine.right && !hasRight(ctx.actor, engine.right)) {
+    return fault(
+      'forbidden',
+      '/template',
+      `template "${row.template}" runs ${row.engine}: user "${ctx.actor.username}" lacks the right "${engine.right}"`,
+    );
+  }
+  for (const [kind, name, status] of [
+    ['queue', row.queue_name, row.queue_status],
+    ['pool', row.pool, row.pool_status],
+  ]) {
+    if (status === 'drain') return fault('conflict', '/queue', `${kind} "${name}" is draining: it takes no new tasks`);
+  }
+  if (row.cpu <= row.total_cpu && row.memory_mb <= row.total_memory) return null;
+  const detail = `${row.cpu} cores and ${row.memory_mb} MB needed, pool "${row.pool}" has ${row.total_cpu} cores and ${row.total_memory} MB in all`;
+  return fault('unsatisfiable', '/template', detail);
+}
+
+function parameterProblems(row: Resolved, engine: Engine, parameters: Record<string, unknown>): FieldProblem[] {
+  const problems = schemaProblems(`version ${row.id}`, row.schema, parameters);
+  return problems.length > 0 ? problems : engineProblems(engine.parameters, parameters);
+}
+
+/** `max_depth` may be overshot by submits under way at the same moment; a lock here would make every submit wait for every other. */
+function checkDepth(prepared: PreparedTask[], resolved: Map<string, Resolved>): PreparedTask[] {
+  for (const row of resolved.values()) {
+    const added = prepared.filter((task) => task.queue.name === row.queue_name).length;
+    if (row.max_depth !== null && row.depth + added > row.max_depth) {
+      throw new EngineError(
+        'too_many',
+        `queue "${row.queue_name}": ${row.depth} tasks wait, ${added} more exceed its max_depth of ${row.max_depth}`,
+      );
+    }
+  }
+  return prepared;
+}
+
+const pairKey = (template: string, queue: string | null): string => `${template}\n${queue ?? ''}`;
+
+async function resolve(em: Em, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
+  const pairs = new Map(items.map((item) => [pairKey(item.template, item.queue ?? null), item]));
+  const wanted = [...pairs.values()];
+  const rows = await query<Resolved>(em, RESOLVE, [wanted.map((item) => item.template), wanted.map((item) => item.queue ?? null)]);
+  return new Map(rows.map((row) => [pairKey(row.wanted_template, row.wanted_queue), row]));
+}
+
+const RESOLVE = `
+select w.template as wanted_template, w.queue as wanted_queue, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
+  v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost,
+  q.name as queue_name, q.status as queue_status, q.step_s, q.max_depth,
+  case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
+  p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,
+  exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - interval '60 seconds'
+    and t.engine = any(engines)) as offered
+from unnest($1::text[], $2::text[]) as w(template, queue)
+join templates t on t.name = w.template
+join template_versions v on v.template = t.name and v.version = t.current_version
+left join queues q on q.name = coalesce(w.queue, v.queue)
+left join pools p on p.name = q.pool`;

@@ -1,0 +1,57 @@
+import { EngineError } from '../core/errors.ts';
+import type { TaskStatus } from '../core/states.ts';
+import { type Em, query } from '../entities/sql.ts';
+import { actorName, type CommandContext, seesAll } from './context.ts';
+import { writeAudit } from './write-audit.ts';
+
+type Row = { status: TaskStatus; user_id: number; quota_cost: number };
+
+/**
+ * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again.
+ * @throws EngineError not_found (also for others' tasks), conflict: not failed or cancelled, quota_exceeded
+ */
+export async function retryTask(ctx: CommandContext, uuid: string): Promise<void> {
+  await ctx.em.transactional(async (tx) => {
+    const em = tx as Em;
+    const rows = await query<Row>(
+      em,
+      `select status, user_id::int4 as user_id, quota_cost from tasks where uuid = $1 and ($2 or user_id = $3) for no key update`,
+      [uuid, seesAll(ctx.actor), ctx.actor.id],
+    );
+    const row = rows[0];
+    if (!row) throw new EngineError('not_found', `task ${uuid}: there is none`);
+    if (row.status !== 'failed' && row.status !== 'cancelled') {
+      throw new EngineError('conflict', `task ${uuid}: only failed and cancelled tasks can be retried, it is ${row.status}`);
+    }
+    await chargeQuota(em, row);
+    await query(em, REQUEUE, [uuid, row.status, actorName(ctx.actor)]);
+    await writeAudit(em, {
+      actor: actorName(ctx.actor),
+      request_id: ctx.request_id,
+      action: 'task.retry',
+      subject_type: 'task',
+      subject_id: uuid,
+      before: { status: row.status },
+      after: { status: 'queued' },
+    });
+  });
+}
+
+async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> {
+  if (quota_cost === 0) return;
+  const charged = await query(
+    em,
+    `update users set used_quota = used_quota + $2 where id = $1 and (quota is null or used_quota + $2 <= quota) returning id`,
+    [user_id, quota_cost],
+  );
+  if (charged.length === 0) throw new EngineError('quota_exceeded', `quota: ${quota_cost} needed, not enough left`);
+}
+
+const REQUEUE = `
+with t as (
+  update tasks set status = 'queued', pending_reason = null, status_reason = null, cancel_requested_at = null, cancel_reason = null,
+    completed_at = null, result = null, error = null, progress = 0, retries_used = 0, not_before = null,
+    eligible_at = now(), queued_at = now(), vtime = now() - make_interval(secs => priority * q.step_s)
+  from (select name, step_s from queues) q
+  where uuid = $1 and q.name = tasks.queue returning uuid)
+insert into task_history (task_id, subject, from_status, to_status, reason, actor) select uuid, 'task', $2, 'queued', 'retry', $3 from t`;

@@ -1,0 +1,198 @@
+import { uuidv7 } from 'uuidv7';
+import { needKey } from '../core/admission.ts';
+import { EngineError } from '../core/errors.ts';
+import type { Engines } from '../engines/define-engine.ts';
+import { type Em, query } from '../entities/sql.ts';
+import type { Task, TaskSubmission } from '../schemas/task.ts';
+import { actorName, type CommandContext } from './context.ts';
+import { type ItemKey, keysOf } from './item-keys.ts';
+import { type PreparedTask, prepareTasks } from './prepare-tasks.ts';
+import { replayedTasks, type StoredAnswer } from './replayed-tasks.ts';
+
+/** `request_hash`: SHA-256 of route and body; the same key with another hash is refused. */
+export type Idempotency = { key: string; request_hash: string };
+/** `idempotency`: the header's key, for all items together; items of a batch may have keys of their own instead. */
+export type Submission = { items: readonly TaskSubmission[]; idempotency: Idempotency | null };
+/** `tasks` in the order of the items; `replayed`: nothing was submitted now, these are the first answer's. `warnings`: one sentence each. */
+export type Submitted = { tasks: Task[]; replayed: boolean; warnings: string[] };
+
+const TRIES = 5;
+
+/**
+ * Accepts tasks, all or none: one transaction charges the quota and writes task, history, audit and idempotency rows. Never calls Temporal.
+ * @throws EngineError invalid_input, unsatisfiable, forbidden, not_found, conflict, too_many, quota_exceeded; `errors` point into the items
+ */
+export async function submitTasks(ctx: CommandContext, submission: Submission, engines: Engines): Promise<Submitted> {
+  const keys = keysOf(submission);
+  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+    const earlier = keys.length === 0 ? new Map<string, Task[]>() : await replayedTasks(ctx, keys);
+    const submitted = await submitFresh(ctx, { submission, keys, earlier }, engines);
+    if (submitted) return submitted;
+  }
+  throw new EngineError('conflict', 'Idempotency-Key: another request with it is under way', { retryable: true });
+}
+
+type Round = { submission: Submission; keys: readonly ItemKey[]; earlier: ReadonlyMap<string, Task[]> };
+
+/** @returns null when somebody else's request with one of the keys committed meanwhile: look again */
+async function submitFresh(ctx: CommandContext, { submission, keys, earlier }: Round, engines: Engines): Promise<Submitted | null> {
+  const answered = new Map<number, Task>();
+  for (const { key, indexes } of keys) earlier.get(key)?.forEach((task, n) => answered.set(indexes[n] ?? n, task));
+  const fresh = submission.items.map((item, index) => ({ item, index })).filter(({ index }) => !answered.has(index));
+  if (fresh.length === 0) return { tasks: submission.items.map((_, i) => answered.get(i) as Task), replayed: true, warnings: [] };
+  const prepared = await prepareTasks(ctx, fresh, engines);
+  const open = keys.filter(({ key }) => !earlier.has(key));
+  const inserted = await insertOnce(ctx, prepared, open);
+  if (!inserted) return null;
+  inserted.forEach((task, n) => answered.set(fresh[n]?.index ?? n, task));
+  const warnings = [...new Set(prepared.flatMap((task) => task.warnings))];
+  return { tasks: submission.items.map((_, i) => answered.get(i) as Task), replayed: false, warnings };
+}
+
+/** One statement, one round trip; with several keys in a transaction, since losing one of them must undo the others. */
+async function insertOnce(ctx: CommandContext, prepared: readonly PreparedTask[], keys: readonly ItemKey[]): Promise<Task[] | null> {
+  if (keys.length <= 1) return await insert(ctx.em, ctx, { prepared, keys });
+  try {
+    return await ctx.em.transactional(async (tx) => {
+      const tasks = await insert(tx as Em, ctx, { prepared, keys });
+      if (!tasks) throw new KeyTaken();
+      return tasks;
+    });
+  } catch (error) {
+    if (error instanceof KeyTaken) return null;
+    throw error;
+  }
+}
+
+class KeyTaken extends Error {}
+
+type Insertion = { prepared: readonly PreparedTask[]; keys: readonly ItemKey[] };
+
+async function insert(em: Em, ctx: CommandContext, { prepared, keys }: Insertion): Promise<Task[] | null> {
+  const tasks = prepared.map((p) => draftTask(ctx, p));
+  const byIndex = new Map(prepared.map((p, n) => [p.index, tasks[n] as Task]));
+  const answers = keys.map(({ indexes }): StoredAnswer => ({ tasks: indexes.map((i) => byIndex.get(i) as Task) }));
+  const cost = prepared.reduce((sum, p) => sum + p.version.quota_cost, 0);
+  const rows = await query<{ now: string; gated: boolean; charged: boolean }>(em, SUBMIT, [
+    ...taskColumns(tasks, prepared),
+    ctx.actor.id,
+    actorName(ctx.actor),
+    ctx.request_id,
+    cost,
+    keys.map((k) => k.key),
+    keys.map((k) => k.request_hash),
+    answers.map((answer) => JSON.stringify(answer)),
+  ]);
+  const row = rows[0];
+  if (!row?.charged) throw new EngineError('quota_exceeded', `quota: ${cost} needed, not enough left for user "${ctx.actor.username}"`);
+  return row.gated ? tasks.map((task) => stampTask(task, new Date(row.now))) : null;
+}
+
+function draftTask(ctx: CommandContext, { item, version, parameters, queue }: PreparedTask): Task {
+  return {
+    uuid: uuidv7(),
+    name: item.name ?? version.template,
+    template: version.template,
+    template_version: version.version,
+    type: version.engine,
+    status: 'queued',
+    pending_reason: null,
+    status_reason: null,
+    parameters,
+    queue: queue.name,
+    user: ctx.actor.username,
+    priority: item.priority ?? version.priority,
+    timeout: item.timeout ?? version.timeout,
+    cpu: version.cpu,
+    memory_mb: version.memory_mb,
+    tags: item.tags,
+    attempt: 0,
+    retries_used: 0,
+    progress: 0,
+    runid: null,
+    cancel_requested_at: null,
+    not_before: item.not_before ? new Date(item.not_before).toISOString() : null,
+    eligible_at: '',
+    queued_at: null,
+    started_at: null,
+    completed_at: null,
+    result: null,
+    error: null,
+    created_at: '',
+    updated_at: '',
+  };
+}
+
+/** The times and the state that the database gave a fresh task; all follow from one instant, so a replay can rebuild the first answer. */
+export function stampTask(task: Task, now: Date): Task {
+  const at = now.toISOString();
+  const waits = task.not_before !== null && new Date(task.not_before) > now;
+  return {
+    ...task,
+    status: waits ? 'pending' : 'queued',
+    pending_reason: waits ? 'not_before' : null,
+    eligible_at: waits ? (task.not_before ?? at) : at,
+    queued_at: waits ? null : at,
+    created_at: at,
+    updated_at: at,
+  };
+}
+
+function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]): unknown[] {
+  const column = (pick: (task: Task) => unknown) => tasks.map(pick);
+  return [
+    column((t) => t.uuid),
+    column((t) => t.name),
+    column((t) => t.template),
+    prepared.map((p) => p.version.id),
+    column((t) => t.type),
+    column((t) => JSON.stringify(t.parameters)),
+    column((t) => t.priority),
+    column((t) => t.timeout),
+    column((t) => t.queue),
+    column((t) => JSON.stringify(t.tags)),
+    column((t) => t.cpu),
+    column((t) => t.memory_mb),
+    column((t) => needKey(t.type, t.cpu, t.memory_mb)),
+    column((t) => t.not_before),
+    prepared.map((p) => JSON.stringify(p.version.retry_policy)),
+    prepared.map((p) => p.version.at_most_once),
+    prepared.map((p) => p.version.quota_cost),
+    prepared.map((p) => p.queue.step_s),
+  ];
+}
+
+/**
+ * The idempotency row goes first: a second request with the same key waits for the first one's commit and then finds the gate closed. Without
+ * quota nothing is written either, and the key stays free, since both conditions gate every insert.
+ */
+const SUBMIT = `
+with charge as (
+  update users set used_quota = used_quota + $22 where id = $19 and $22 > 0 and (quota is null or used_quota + $22 <= quota) returning id),
+charged as (select $22 = 0 or exists (select 1 from charge) as ok),
+gate as (
+  insert into idempotency_keys (user_id, key, request_hash, response)
+  select $19, k.key, k.hash, k.answer from charged, unnest($23::text[], $24::text[], $25::jsonb[]) as k(key, hash, answer) where charged.ok
+  on conflict do nothing returning key),
+open as (select charged.ok and (select count(*) from gate) = cardinality($23::text[]) as ok from charged),
+s as (
+  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::jsonb[], $7::int4[], $8::int4[], $9::text[], $10::jsonb[],
+    $11::numeric[], $12::int4[], $13::text[], $14::timestamptz[], $15::jsonb[], $16::bool[], $17::int4[], $18::int4[])
+  as s(uuid, name, template, version, type, parameters, priority, timeout, queue, tags, cpu, memory_mb, need, not_before, retry_policy,
+    at_most_once, quota_cost, step_s)),
+t as (
+  insert into tasks (uuid, name, template, template_version_id, type, status, pending_reason, parameters, priority, timeout, queue, user_id, tags,
+    cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost)
+  select s.uuid, s.name, s.template, s.version, s.type,
+    case when s.not_before > now() then 'pending' else 'queued' end, case when s.not_before > now() then 'not_before' end,
+    s.parameters, s.priority, s.timeout, s.queue, $19, s.tags, s.cpu, s.memory_mb, s.need,
+    greatest(now(), s.not_before) - make_interval(secs => s.priority * s.step_s), greatest(now(), s.not_before), s.not_before,
+    case when s.not_before > now() then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost
+  from s, open where open.ok
+  returning uuid, status, template, queue, priority),
+h as (
+  insert into task_history (task_id, subject, to_status, reason, actor) select uuid, 'task', status, 'submitted', $20 from t),
+a as (
+  insert into audit_log (actor, action, subject_type, subject_id, after, request_id)
+  select $20, 'task.submit', 'task', uuid::text, jsonb_build_object('template', template, 'queue', queue, 'priority', priority), $21 from t)
+select now() as now, open.ok as gated, charged.ok as charged from open, charged`;

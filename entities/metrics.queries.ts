@@ -1,0 +1,58 @@
+import { type Em, query } from './sql.ts';
+
+/** One measured value with its labels. */
+export type Sample = { labels: Record<string, string>; value: number };
+
+/** Everything that the metrics page says about the database, by gauge. */
+export type Gauges = Record<
+  | 'tasks'
+  | 'queue_depth'
+  | 'queue_load'
+  | 'queue_capacity'
+  | 'queue_oldest_seconds'
+  | 'pool_total_cpu'
+  | 'pool_used_cpu'
+  | 'pool_total_memory_mb'
+  | 'pool_used_memory_mb'
+  | 'workers',
+  Sample[]
+>;
+
+/** Counts of live states use partial or status indexes; final tasks are counted over one day, so that the page costs the same for ever. */
+const SQL = `
+with waiting as (
+  select queue, count(*)::float8 as depth, coalesce(extract(epoch from now() - min(queued_at)), 0)::float8 as oldest
+  from tasks where status = 'queued' group by queue),
+recent as (select status, count(*)::float8 as n from tasks where created_at > now() - interval '24 hours' and status in ('completed', 'failed', 'cancelled') group by status),
+live as (select status, count(*)::float8 as n from tasks where status in ('pending', 'queued', 'processing') group by status),
+alive as (select pool, case when heartbeat_at < now() - make_interval(secs => $1) then 'offline' else status end as status from workers)
+select 'tasks' as gauge, jsonb_build_object('status', s) as labels, coalesce((select n from live where status = s), (select n from recent where status = s), 0) as value
+  from unnest(array['pending', 'queued', 'processing', 'completed', 'failed', 'cancelled']) s
+union all select 'queue_depth', jsonb_build_object('queue', name), coalesce((select depth from waiting where queue = name), 0) from queues
+union all select 'queue_oldest_seconds', jsonb_build_object('queue', name), coalesce((select oldest from waiting where queue = name), 0) from queues
+union all select 'queue_load', jsonb_build_object('queue', name), current_load::float8 from queues
+union all select 'queue_capacity', jsonb_build_object('queue', name), capacity::float8 from queues
+union all select 'pool_total_cpu', jsonb_build_object('pool', name), total_cpu::float8 from pools
+union all select 'pool_used_cpu', jsonb_build_object('pool', name), used_cpu::float8 from pools
+union all select 'pool_total_memory_mb', jsonb_build_object('pool', name), total_memory::float8 from pools
+union all select 'pool_used_memory_mb', jsonb_build_object('pool', name), used_memory::float8 from pools
+union all select 'workers', jsonb_build_object('pool', pool, 'status', status), count(*)::float8 from alive group by pool, status`;
+
+/** Reads all gauges in one statement, from one snapshot. `lostAfterS`: silence in seconds after which a worker counts as offline. */
+export async function readGauges(em: Em, lostAfterS: number): Promise<Gauges> {
+  const gauges: Gauges = {
+    tasks: [],
+    queue_depth: [],
+    queue_load: [],
+    queue_capacity: [],
+    queue_oldest_seconds: [],
+    pool_total_cpu: [],
+    pool_used_cpu: [],
+    pool_total_memory_mb: [],
+    pool_used_memory_mb: [],
+    workers: [],
+  };
+  const rows = await query<{ gauge: keyof Gauges; labels: Record<string, string>; value: number }>(em, SQL, [lostAfterS]);
+  for (const { gauge, labels, value } of rows) gauges[gauge].push({ labels, value });
+  return gauges;
+}
