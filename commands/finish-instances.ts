@@ -79,7 +79,7 @@ i as (
     logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
   from f join locked on locked.runid = f.runid
   where instances.runid = f.runid and instances.status in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
-  returning instances.runid, instances.task_id, oli.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
+  returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
 g as (
   update grants set released_at = clock_timestamp(), release_reason = i.status from i

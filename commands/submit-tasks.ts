@@ -49,9 +49,10 @@ async function submitFresh(ctx: CommandContext, { submission, keys, earlier }: R
   return { tasks: submission.items.map((_, i) => answered.get(i) as Task), replayed: false, warnings };
 }
 
-/** One statement, one round trip; with several keys in a transaction, since losing one of them must undo the others. */
+/** One statement, one round trip; in a transaction where losing a key must undo something: other keys, or the charged quota. */
 async function insertOnce(ctx: CommandContext, prepared: readonly PreparedTask[], keys: readonly ItemKey[]): Promise<Task[] | null> {
-  if (keys.length <= 1) return await insert(ctx.em, ctx, { prepared, keys });
+  const charged = prepared.some((p) => p.version.quota_cost > 0);
+  if (keys.length === 0 || (keys.length === 1 && !charged)) return await insert(ctx.em, ctx, { prepared, keys });
   try {
     return await ctx.em.transactional(async (tx) => {
       const tasks = await insert(tx as Em, ctx, { prepared, keys });
@@ -172,7 +173,7 @@ with charge as (
 charged as (select $22 = 0 or exists (select 1 from charge) as ok),
 gate as (
   insert into idempotency_keys (user_id, key, request_hash, response)
-  select $19, k.key, k.hash, k.answer from charged, unnest($23::text[], $24::text[], $25::jsonb[]) as k(key, hash, answer) where charged.ok
+  select $19, k.key, k.hash, k.answer from charged, unnest($23::text[], $24::text[], $25::json[]) as k(key, hash, answer) where charged.ok
   on conflict do nothing returning key),
 open as (select charged.ok and (select count(*) from gate) = cardinality($23::text[]) as ok from charged),
 s as (

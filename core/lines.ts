@@ -50,7 +50,7 @@ class RawSplitter implements Splitter<RawPiece> {
       if (at !== -1) this.endLine(chunk[at] === CR, out);
       from = end + 1;
     }
-    this.held = this.held.map((part) => Buffer.from(part));
+    this.keepOwn(chunk);
     return out;
   }
 
@@ -59,17 +59,30 @@ class RawSplitter implements Splitter<RawPiece> {
     return this.size > 0 ? [{ bytes: this.take(), continues: false }] : [];
   }
 
+  /** The caller may reuse its buffer: what is held of this chunk (always the last part) is copied. Many small parts are joined, so tiny chunks stay cheap. */
+  private keepOwn(chunk: Buffer): void {
+    const last = this.held.at(-1);
+    if (!last) return;
+    if (last.buffer === chunk.buffer) this.held[this.held.length - 1] = Buffer.from(last);
+    if (this.held.length >= 1024) this.held = [Buffer.concat(this.held, this.size)];
+  }
+
   private hold(part: Buffer, out: RawPiece[]): void {
     this.swallow = false;
     this.held.push(part);
     this.size += part.length;
-    while (this.size > this.max) {
-      const all = this.take();
+    if (this.size > this.max) this.cut(out);
+  }
+
+  private cut(out: RawPiece[]): void {
+    let all = this.take();
+    while (all.length > this.max) {
       const at = cutAt(all, this.max);
       out.push({ bytes: all.subarray(0, at), continues: true });
-      this.held = [all.subarray(at)];
-      this.size = all.length - at;
+      all = all.subarray(at);
     }
+    this.held = [all];
+    this.size = all.length;
   }
 
   private endLine(isCr: boolean, out: RawPiece[]): void {

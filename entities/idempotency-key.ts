@@ -9,7 +9,7 @@ const IdempotencyKeySchema = defineEntity({
     user: () => p.manyToOne(User).fieldName('user_id').primary().ref(),
     key: p.text().primary(),
     request_hash: p.string().length(64),
-    response: p.json<unknown>(),
+    response: p.json<unknown>().columnType('json'),
     ...times,
   },
   indexes: [{ name: 'idx_idempotency_keys_created', properties: ['created_at'] }],

@@ -1,0 +1,80 @@
+import { type Em, query } from '../entities/sql.ts';
+
+/** One promise of the engine: `violations` lists up to 20 offenders, and is empty while the promise holds. */
+export type InvariantResult = { name: string; promise: string; violations: Record<string, unknown>[] };
+
+const LIVE = `('starting', 'running')`;
+
+const INVARIANTS = [
+  {
+    name: 'task_has_live_instance',
+    promise: 'a processing task has exactly one live instance, other tasks have none',
+    sql: `select t.uuid, t.status, count(i.runid)::int4 as live from tasks t
+      left join instances i on i.task_id = t.uuid and i.status in ${LIVE}
+      where t.status = 'processing' or i.runid is not null
+      group by t.uuid, t.status having count(i.runid) <> case when t.status = 'processing' then 1 else 0 end`,
+  },
+  {
+    name: 'pool_counters',
+    promise: 'what a pool counts as used is the sum of its held grants',
+    sql: `select p.name, p.used_cpu, g.cpu, p.used_memory, g.memory from pools p, lateral (
+        select coalesce(sum(cpu), 0) as cpu, coalesce(sum(memory_mb), 0) as memory from grants where pool = p.name and released_at is null) g
+      where p.used_cpu <> g.cpu or p.used_memory <> g.memory`,
+  },
+  {
+    name: 'worker_counters',
+    promise: 'what a worker counts as used is the sum of its held grants',
+    sql: `select w.id, w.used_cpu, g.cpu, w.used_memory, g.memory from workers w, lateral (
+        select coalesce(sum(cpu), 0) as cpu, coalesce(sum(memory_mb), 0) as memory from grants where worker = w.id and released_at is null) g
+      where w.used_cpu <> g.cpu or w.used_memory <> g.memory`,
+  },
+  {
+    name: 'queue_load',
+    promise: 'the load of a queue is the number of its held grants',
+    sql: `select q.name, q.current_load, g.n from queues q, lateral (
+        select count(*)::int4 as n from grants where queue = q.name and released_at is null) g where q.current_load <> g.n`,
+  },
+  {
+    name: 'grant_follows_instance',
+    promise: 'a live instance holds its grant, a final one has released it',
+    sql: `select i.runid, i.status, g.released_at from instances i left join grants g on g.runid = i.runid
+      where g.runid is null or (i.status in ${LIVE}) <> (g.released_at is null)`,
+  },
+  {
+    name: 'history_is_gapless',
+    promise: 'each recorded change of a task starts where the one before ended, and the last one is its state',
+    sql: `select task_id, id, from_status, expected from (
+        select task_id, id, from_status, lag(to_status) over (partition by task_id order by id) as expected from task_history where subject = 'task') h
+      where from_status is distinct from expected`,
+  },
+  {
+    name: 'logs_are_gapless',
+    promise: 'the log lines of an instance are numbered from 1 without gaps',
+    sql: `select runid, count(*)::int4 as lines, max(seq) as last from instance_logs group by runid having count(*) <> max(seq) or min(seq) <> 1`,
+  },
+  {
+    name: 'quota_within_limit',
+    promise: 'nobody has used more than their quota',
+    sql: `select username, used_quota, quota from users where used_quota > quota`,
+  },
+  {
+    name: 'submission_is_audited',
+    promise: 'every task has its audit row',
+    sql: `select t.uuid from tasks t where not exists (
+        select 1 from audit_log a where a.subject_type = 'task' and a.subject_id = t.uuid::text and a.action = 'task.submit')`,
+  },
+] as const;
+
+/** Evaluates every invariant in one consistent snapshot. */
+export async function checkInvariants(em: Em): Promise<InvariantResult[]> {
+  return await em.transactional(
+    async (tx) => {
+      const results: InvariantResult[] = [];
+      for (const { name, promise, sql } of INVARIANTS) {
+        results.push({ name, promise, violations: await query(tx as Em, `select * from (${sql}) offenders limit 20`) });
+      }
+      return results;
+    },
+    { isolationLevel: 'repeatable read' as never, readOnly: true },
+  );
+}
