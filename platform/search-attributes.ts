@@ -25,9 +25,13 @@ export async function ensureSearchAttributes(connection: Connection, namespace: 
   for (const [name, type] of Object.entries(SEARCH_ATTRIBUTES)) {
     const found = present[name];
     if (found !== undefined && found !== type) {
-      throw new EngineError('conflict', `search attribute "${name}" of namespace "${namespace}": has type ${IndexedValueType[found]}, expected ${IndexedValueType[type]}`);
+      throw new EngineError(
+        'conflict',
+        `search attribute "${name}" of namespace "${namespace}": has type ${IndexedValueType[found]}, expected ${IndexedValueType[type]}`,
+      );
     }
   }
   const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => present[name] === undefined);
-  if (missing.length > 0) await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing) });
+  if (missing.length > 0)
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing) });
 }

@@ -32,7 +32,10 @@ async function writableOf(folders: readonly string[]): Promise<string> {
   for (const folder of folders) {
     const ok = await mkdir(folder, { recursive: true })
       .then(() => access(folder, constants.W_OK))
-      .then(() => true, () => false);
+      .then(
+        () => true,
+        () => false,
+      );
     if (ok) return folder;
   }
   throw new EngineError('unavailable', `cannot write to ${folders.join(' or ')}; expected room for the Temporal server, about 160 MB`);

