@@ -1,0 +1,46 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from '../config/logger.ts';
+import { EngineError } from '../core/errors.ts';
+
+const FIRST_MS = 100;
+const LONGEST_MS = 5_000;
+
+/** SQLSTATE of a database error, also of one that is wrapped; null when there is none. */
+export function sqlState(error: unknown): string | null {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
+  }
+  return null;
+}
+
+/**
+ * True when a repetition cannot mend it: data that the database refuses (classes 22, 23), a statement that it does not understand (42),
+ * or a mistake of ours. Everything else, above all a server that is away, passes.
+ */
+export function isPermanent(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state) return /^(22|23|42)/.test(state);
+  return error instanceof TypeError || error instanceof RangeError || (error instanceof EngineError && !error.retryable);
+}
+
+type Patience = { what: string; logger: Logger; signal?: AbortSignal };
+
+/**
+ * Does something to the database, however long it is away: backoff up to 5 s, one log line when the trouble begins and one when it is over.
+ * Right for writes that are fenced, so that a late one does no harm.
+ * @throws whatever is permanent, and the last error once `signal` is aborted
+ */
+export async function insist<T>(action: () => Promise<T>, { what, logger, signal }: Patience): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      const value = await action();
+      if (tries > 0) logger.info({ tries }, `${what}: the database is back`);
+      return value;
+    } catch (cause) {
+      if (isPermanent(cause) || signal?.aborted) throw cause;
+      if (tries === 0) logger.warn({ err: cause }, `${what}: the database does not answer, trying again`);
+      await pause(Math.min(LONGEST_MS, FIRST_MS * 2 ** tries)).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { type Em, query } from '../entities/sql.ts';
+
+/**
+ * A worker as it announces itself. `boot_id`: new at each start of the process; the latest start owns the id. `total_cpu` in cores,
+ * `total_memory` in MB. `engines`: what it can run now; `unavailable`: the others, each with the reason. `docker_id`: of its Docker Engine.
+ */
+export type WorkerRegistration = {
+  id: string;
+  pool: string;
+  hostname: string;
+  pid: number;
+  boot_id: string;
+  version: string;
+  total_cpu: number;
+  total_memory: number;
+  engines: readonly string[];
+  unavailable: Readonly<Record<string, string>>;
+  docker_id: string | null;
+};
+
+/** Announces a worker, or takes its id over from an earlier start. A worker that was told to drain stays so. */
+export async function registerWorker(em: Em, worker: WorkerRegistration): Promise<void> {
+  await query(em, REGISTER, [
+    worker.id,
+    worker.pool,
+    worker.hostname,
+    worker.pid,
+    worker.boot_id,
+    worker.version,
+    worker.total_cpu,
+    worker.total_memory,
+    worker.engines,
+    JSON.stringify(worker.unavailable),
+    worker.docker_id,
+  ]);
+}
+
+const REGISTER = `
+insert into workers (id, pool, hostname, pid, boot_id, version, total_cpu, total_memory, engines, unavailable, docker_id,
+  status, heartbeat_at, started_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, 'active', clock_timestamp(), clock_timestamp())
+on conflict (id) do update set pool = excluded.pool, hostname = excluded.hostname, pid = excluded.pid, boot_id = excluded.boot_id,
+  version = excluded.version, total_cpu = excluded.total_cpu, total_memory = excluded.total_memory, engines = excluded.engines,
+  unavailable = excluded.unavailable, docker_id = excluded.docker_id, heartbeat_at = excluded.heartbeat_at, started_at = excluded.started_at,
+  status = case when workers.status = 'drain' then 'drain' else 'active' end`;
+
+export type WorkerSign = { id: string; boot_id: string; engines: readonly string[]; unavailable: Readonly<Record<string, string>> };
+
+/**
+ * A sign of life, with what the worker can run now. An `offline` worker that shows one is `active` again.
+ * @returns `replaced` when a later start owns the id: this process must stop
+ */
+export async function workerHeartbeat(em: Em, { id, boot_id, engines, unavailable }: WorkerSign): Promise<'active' | 'drain' | 'replaced'> {
+  const rows = await query<{ status: 'active' | 'drain' }>(
+    em,
+    `update workers set heartbeat_at = clock_timestamp(), engines = $3, unavailable = $4::jsonb,
+       status = case when status = 'offline' then 'active' else status end
+     where id = $1 and boot_id = $2 returning status`,
+    [id, boot_id, engines, JSON.stringify(unavailable)],
+  );
+  return rows[0]?.status ?? 'replaced';
+}
+
+/** Says goodbye, so that nothing more is placed here; a `drain` stays, for the next start. */
+export async function workerOffline(em: Em, { id, boot_id }: Pick<WorkerSign, 'id' | 'boot_id'>): Promise<void> {
+  await query(em, `update workers set status = 'offline' where id = $1 and boot_id = $2 and status = 'active'`, [id, boot_id]);
+}

@@ -1,0 +1,25 @@
+import type { Outcome } from '../core/outcome.ts';
+import type { FinalInstanceStatus } from '../core/states.ts';
+
+/**
+ * What starts a workflow of one instance: ids and small numbers only, since histories keep inputs. Everything else is read from the row.
+ * `timeout_s`: how long the task may run. `heartbeat_timeout_s`: silence after which Temporal gives the activity to the next execution.
+ * `title`: one line for Temporal UI.
+ */
+export type InstanceInput = {
+  runid: string;
+  task_id: string;
+  attempt: number;
+  timeout_s: number;
+  heartbeat_timeout_s: number;
+  title: string;
+};
+
+/** How an instance ended, as workflows and Temporal UI know it. `superseded`: another execution owns it, this one must not say anything. */
+export type InstanceReport = { status: FinalInstanceStatus | 'superseded'; code: string };
+
+/** One engine activity, named after the engine. It claims the instance, runs it and makes it final. */
+export type EngineActivity = (input: { runid: string }) => Promise<InstanceReport>;
+
+/** Makes an instance final whose engine activity could not. @returns how it ended, which may be what somebody else wrote before */
+export type FallbackFinish = (item: { runid: string; outcome: Outcome }) => Promise<InstanceReport>;

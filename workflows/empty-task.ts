@@ -1,0 +1,7 @@
+import type { InstanceInput, InstanceReport } from './contract.ts';
+import { executeInstance } from './execute-instance.ts';
+
+/** The type of instances of the benchmark's engine, which does nothing. */
+export async function emptyTask(input: InstanceInput): Promise<InstanceReport> {
+  return await executeInstance('empty', input);
+}

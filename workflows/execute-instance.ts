@@ -1,0 +1,68 @@
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+} from '@temporalio/workflow';
+import { ended, type Outcome } from '../core/outcome.ts';
+import type { EngineActivity, FallbackFinish, InstanceInput, InstanceReport } from './contract.ts';
+
+/** Seconds that an activity has beyond the task's own time-out, which it enforces itself, to stop its work and store the end. */
+const STOP_AND_STORE_S = 120;
+
+/**
+ * The whole life of an instance in Temporal: one engine activity on the workflow's own task queue, which also makes the instance final.
+ * Only where that activity could not finish does a second one, out of reach of cancellation. The row is always final before the workflow is.
+ * Temporal shows Failed for instances that did not complete (failure type = error code) and Canceled for those cancelled through Temporal.
+ * @param kind engine and name of its activity; part of stored histories, never renamed
+ */
+export async function executeInstance(kind: string, input: InstanceInput): Promise<InstanceReport> {
+  describeProgress(input, 'running');
+  const report = await runEngine(kind, input).catch((error: unknown) => finishInstead(input, outcomeOf(error)));
+  describeProgress(input, `${report.status} (${report.code})`);
+  return conclude(input, report);
+}
+
+function runEngine(kind: string, input: InstanceInput): Promise<InstanceReport> {
+  const engines = proxyActivities<Record<string, EngineActivity>>({
+    startToCloseTimeout: (input.timeout_s + STOP_AND_STORE_S) * 1000,
+    heartbeatTimeout: input.heartbeat_timeout_s * 1000,
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    summary: input.title,
+  });
+  return (engines[kind] as EngineActivity)({ runid: input.runid });
+}
+
+async function finishInstead(input: InstanceInput, outcome: Outcome): Promise<InstanceReport> {
+  const { finishInstances } = proxyActivities<{ finishInstances: FallbackFinish }>({
+    startToCloseTimeout: '30s',
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+  });
+  return await CancellationScope.nonCancellable(() => finishInstances({ runid: input.runid, outcome }));
+}
+
+function outcomeOf(error: unknown): Outcome {
+  if (isCancellation(error)) return ended('cancelled', { code: 'cancelled', message: 'cancelled through Temporal' });
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const code = cause instanceof ApplicationFailure && cause.type ? cause.type : 'activity_failed';
+  return ended('failed', {
+    code,
+    message: `the engine activity could not finish: ${cause instanceof Error ? cause.message : String(cause)}`,
+  });
+}
+
+function conclude(input: InstanceInput, report: InstanceReport): InstanceReport {
+  if (report.status === 'completed' || report.status === 'superseded') return report;
+  const message = `instance ${input.runid}: ${report.status} (${report.code})`;
+  if (report.status === 'cancelled' && CancellationScope.current().consideredCancelled) throw new CancelledFailure(message);
+  throw ApplicationFailure.nonRetryable(message, report.code);
+}
+
+function describeProgress(input: InstanceInput, state: string): void {
+  setCurrentDetails(`**${state}** · task \`${input.task_id}\` · attempt ${input.attempt} · instance \`${input.runid}\``);
+}

@@ -1,0 +1,6 @@
+import type { InstanceInput, InstanceReport } from './contract.ts';
+import { executeInstance } from './execute-instance.ts';
+
+export async function shellTask(input: InstanceInput): Promise<InstanceReport> {
+  return await executeInstance('shell', input);
+}
