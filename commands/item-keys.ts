@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import { EngineError } from '../core/errors.ts';
-import type { Idempotency, Submission } from './submit-tasks.ts';
+import type { TaskSubmission } from '../schemas/task.ts';
 
+/** `request_hash`: SHA-256 of route and body; the same key with another hash is refused. */
+export type Idempotency = { key: string; request_hash: string };
+/** `idempotency`: the header's key, for all items together; items of a batch may have keys of their own instead. */
+export type Submission = { items: readonly TaskSubmission[]; idempotency: Idempotency | null };
 /** An idempotency key and the items whose answer it keeps. */
 export type ItemKey = Idempotency & { indexes: readonly number[] };
 

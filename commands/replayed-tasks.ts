@@ -2,7 +2,8 @@ import { EngineError } from '../core/errors.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { Task } from '../schemas/task.ts';
 import type { CommandContext } from './context.ts';
-import { type Idempotency, stampTask } from './submit-tasks.ts';
+import { stampTask } from './draft-task.ts';
+import type { Idempotency } from './item-keys.ts';
 
 /** What is kept of the first answer; times are filled in from the row's own `created_at`. */
 export type StoredAnswer = { tasks: Task[] };

@@ -1,18 +1,14 @@
-import { uuidv7 } from 'uuidv7';
 import { needKey } from '../core/admission.ts';
 import { EngineError } from '../core/errors.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
-import type { Task, TaskSubmission } from '../schemas/task.ts';
+import type { Task } from '../schemas/task.ts';
 import { actorName, type CommandContext } from './context.ts';
-import { type ItemKey, keysOf } from './item-keys.ts';
+import { draftTask, stampTask } from './draft-task.ts';
+import { type ItemKey, keysOf, type Submission } from './item-keys.ts';
 import { type PreparedTask, prepareTasks } from './prepare-tasks.ts';
 import { replayedTasks, type StoredAnswer } from './replayed-tasks.ts';
 
-/** `request_hash`: SHA-256 of route and body; the same key with another hash is refused. */
-export type Idempotency = { key: string; request_hash: string };
-/** `idempotency`: the header's key, for all items together; items of a batch may have keys of their own instead. */
-export type Submission = { items: readonly TaskSubmission[]; idempotency: Idempotency | null };
 /** `tasks` in the order of the items; `replayed`: nothing was submitted now, these are the first answer's. `warnings`: one sentence each. */
 export type Submitted = { tasks: Task[]; replayed: boolean; warnings: string[] };
 
@@ -37,14 +33,16 @@ type Round = { submission: Submission; keys: readonly ItemKey[]; earlier: Readon
 /** @returns null when somebody else's request with one of the keys committed meanwhile: look again */
 async function submitFresh(ctx: CommandContext, { submission, keys, earlier }: Round, engines: Engines): Promise<Submitted | null> {
   const answered = new Map<number, Task>();
-  for (const { key, indexes } of keys) earlier.get(key)?.forEach((task, n) => answered.set(indexes[n] ?? n, task));
+  for (const { key, indexes } of keys) {
+    for (const [n, task] of (earlier.get(key) ?? []).entries()) answered.set(indexes[n] ?? n, task);
+  }
   const fresh = submission.items.map((item, index) => ({ item, index })).filter(({ index }) => !answered.has(index));
   if (fresh.length === 0) return { tasks: submission.items.map((_, i) => answered.get(i) as Task), replayed: true, warnings: [] };
   const prepared = await prepareTasks(ctx, fresh, engines);
   const open = keys.filter(({ key }) => !earlier.has(key));
   const inserted = await insertOnce(ctx, prepared, open);
   if (!inserted) return null;
-  inserted.forEach((task, n) => answered.set(fresh[n]?.index ?? n, task));
+  for (const [n, task] of inserted.entries()) answered.set(fresh[n]?.index ?? n, task);
   const warnings = [...new Set(prepared.flatMap((task) => task.warnings))];
   return { tasks: submission.items.map((_, i) => answered.get(i) as Task), replayed: false, warnings };
 }
@@ -87,56 +85,6 @@ async function insert(em: Em, ctx: CommandContext, { prepared, keys }: Insertion
   const row = rows[0];
   if (!row?.charged) throw new EngineError('quota_exceeded', `quota: ${cost} needed, not enough left for user "${ctx.actor.username}"`);
   return row.gated ? tasks.map((task) => stampTask(task, new Date(row.now))) : null;
-}
-
-function draftTask(ctx: CommandContext, { item, version, parameters, queue }: PreparedTask): Task {
-  return {
-    uuid: uuidv7(),
-    name: item.name ?? version.template,
-    template: version.template,
-    template_version: version.version,
-    type: version.engine,
-    status: 'queued',
-    pending_reason: null,
-    status_reason: null,
-    parameters,
-    queue: queue.name,
-    user: ctx.actor.username,
-    priority: item.priority ?? version.priority,
-    timeout: item.timeout ?? version.timeout,
-    cpu: version.cpu,
-    memory_mb: version.memory_mb,
-    tags: item.tags,
-    attempt: 0,
-    retries_used: 0,
-    progress: 0,
-    runid: null,
-    cancel_requested_at: null,
-    not_before: item.not_before ? new Date(item.not_before).toISOString() : null,
-    eligible_at: '',
-    queued_at: null,
-    started_at: null,
-    completed_at: null,
-    result: null,
-    error: null,
-    created_at: '',
-    updated_at: '',
-  };
-}
-
-/** The times and the state that the database gave a fresh task; all follow from one instant, so a replay can rebuild the first answer. */
-export function stampTask(task: Task, now: Date): Task {
-  const at = now.toISOString();
-  const waits = task.not_before !== null && new Date(task.not_before) > now;
-  return {
-    ...task,
-    status: waits ? 'pending' : 'queued',
-    pending_reason: waits ? 'not_before' : null,
-    eligible_at: waits ? (task.not_before ?? at) : at,
-    queued_at: waits ? null : at,
-    created_at: at,
-    updated_at: at,
-  };
 }
 
 function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]): unknown[] {

@@ -41,8 +41,8 @@ export function compileSchema(schema: Schema): Compiled {
 }
 
 function problemOf(error: ErrorObject): FieldProblem {
-  const missing = error.keyword === 'required' ? `/${escape(String(error.params.missingProperty))}` : '';
-  const extra = error.keyword === 'additionalProperties' ? `/${escape(String(error.params.additionalProperty))}` : '';
+  const missing = error.keyword === 'required' ? `/${escapePointer(String(error.params.missingProperty))}` : '';
+  const extra = error.keyword === 'additionalProperties' ? `/${escapePointer(String(error.params.additionalProperty))}` : '';
   return { pointer: `/parameters${error.instancePath}${missing}${extra}`, detail: error.message ?? error.keyword };
 }
 
@@ -51,9 +51,9 @@ export function engineProblems(schema: z.ZodType, parameters: unknown): FieldPro
   const parsed = schema.safeParse(parameters);
   if (parsed.success) return [];
   return parsed.error.issues.map((issue) => ({
-    pointer: `/parameters${issue.path.map((part) => `/${escape(String(part))}`).join('')}`,
+    pointer: `/parameters${issue.path.map((part) => `/${escapePointer(String(part))}`).join('')}`,
     detail: issue.message,
   }));
 }
 
-const escape = (part: string): string => part.replaceAll('~', '~0').replaceAll('/', '~1');
+const escapePointer = (part: string): string => part.replaceAll('~', '~0').replaceAll('/', '~1');

@@ -81,8 +81,10 @@ begin
   raise exception '% is append-only', tg_table_name using errcode = '23514', constraint = 'append_only';
 end $$`;
 
-const before = (name: string, table: string, events: string, procedure: string, each = 'row') =>
-  `create trigger ${name} before ${events} on ${table} for each ${each} execute function ${procedure}()`;
+type Trigger = { name: string; on: string; events: string; run: string; each?: 'row' | 'statement' };
+
+const before = ({ name, on, events, run, each = 'row' }: Trigger): string =>
+  `create trigger ${name} before ${events} on ${on} for each ${each} execute function ${run}()`;
 
 const IMMUTABLE = ['task_history', 'audit_log', 'template_versions', 'sla_versions', 'instance_logs'];
 const TOUCHED = ['users', 'secrets', 'slas', 'templates'];
@@ -95,16 +97,18 @@ export const GUARDS = [
   resources,
   load,
   appendOnly,
-  before('guard_task', 'tasks', 'update', 'guard_task'),
-  before('guard_instance', 'instances', 'update', 'guard_instance'),
-  before('guard_grant', 'grants', 'update', 'guard_grant'),
-  before('keep_ceiling', 'pools', 'insert or update', 'keep_resource_ceiling'),
-  before('keep_ceiling', 'workers', 'insert or update', 'keep_resource_ceiling'),
-  before('keep_ceiling', 'queues', 'insert or update', 'keep_queue_ceiling'),
-  ...TOUCHED.map((table) => before('set_updated_at', table, 'update', 'set_updated_at')),
-  ...IMMUTABLE.map((table) => before('refuse_update', table, 'update', 'refuse_change')),
-  ...['task_history', 'audit_log'].map((table) => before('refuse_delete', table, 'delete', 'refuse_change')),
-  ...['task_history', 'audit_log'].map((table) => before('refuse_truncate', table, 'truncate', 'refuse_change', 'statement')),
+  before({ name: 'guard_task', on: 'tasks', events: 'update', run: 'guard_task' }),
+  before({ name: 'guard_instance', on: 'instances', events: 'update', run: 'guard_instance' }),
+  before({ name: 'guard_grant', on: 'grants', events: 'update', run: 'guard_grant' }),
+  before({ name: 'keep_ceiling', on: 'pools', events: 'insert or update', run: 'keep_resource_ceiling' }),
+  before({ name: 'keep_ceiling', on: 'workers', events: 'insert or update', run: 'keep_resource_ceiling' }),
+  before({ name: 'keep_ceiling', on: 'queues', events: 'insert or update', run: 'keep_queue_ceiling' }),
+  ...TOUCHED.map((table) => before({ name: 'set_updated_at', on: table, events: 'update', run: 'set_updated_at' })),
+  ...IMMUTABLE.map((table) => before({ name: 'refuse_update', on: table, events: 'update', run: 'refuse_change' })),
+  ...['task_history', 'audit_log'].map((table) => before({ name: 'refuse_delete', on: table, events: 'delete', run: 'refuse_change' })),
+  ...['task_history', 'audit_log'].map((table) =>
+    before({ name: 'refuse_truncate', on: table, events: 'truncate', run: 'refuse_change', each: 'statement' }),
+  ),
 ];
 
 const FUNCTIONS = [
