@@ -127,7 +127,7 @@ async function startCluster(cluster: Cluster): Promise<EmbeddedPostgres> {
         throw error;
       },
     );
-    if (ended === null) return await finish(cluster, port, running, log);
+    if (ended === null) return await finish(cluster, { port, running, log });
     const next = judge(log.tail(), ended, log);
     log.close();
     if (next === 'later') await sleep(1000);
@@ -139,7 +139,9 @@ async function startCluster(cluster: Cluster): Promise<EmbeddedPostgres> {
   );
 }
 
-async function finish(cluster: Cluster, port: number, running: Running, log: LogFile): Promise<EmbeddedPostgres> {
+type Launched = { port: number; running: Running; log: LogFile };
+
+async function finish(cluster: Cluster, { port, running, log }: Launched): Promise<EmbeddedPostgres> {
   const client = new pg.Client({ connectionString: urlOf(cluster, port, 'postgres') });
   await client.connect();
   const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);

@@ -48,3 +48,24 @@ export async function migrateDown(orm: MikroORM, { dumpTo, to }: { dumpTo: strin
     return { names: done.map((m) => m.name), dump };
   });
 }
+
+/** Moves the schema to exactly the migration of this name, up or down; null for none at all. Makes no dump. */
+export async function migrateTo(orm: MikroORM, name: string | null): Promise<void> {
+  await exclusively(orm, async () => {
+    const executed = await orm.migrator.getExecuted();
+    if (name === null) await orm.migrator.down({ to: 0 });
+    else if (executed.some((row) => row.name === name))
+      await downAfter(
+        orm,
+        executed.map((row) => row.name),
+        name,
+      );
+    else await orm.migrator.up({ to: name });
+  });
+}
+
+/** Takes back what was run after `name`, latest first. */
+async function downAfter(orm: MikroORM, executed: string[], name: string): Promise<void> {
+  const later = executed.slice(executed.indexOf(name) + 1).toReversed();
+  if (later.length > 0) await orm.migrator.down({ migrations: later });
+}

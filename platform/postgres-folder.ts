@@ -82,16 +82,19 @@ export async function ensureCluster(folder: PostgresFolder, binaries: PostgresBi
     await refuseOtherVersion(folder.data);
     return await ensurePassword(folder, owner);
   }
-  const half = `${folder.data}.new`;
+  const half = halfMade(folder);
   await rm(half, { recursive: true, force: true });
   await ownedFolder(half, owner);
   const password = await ensurePassword(folder, owner);
-  await initdb(binaries.initdb, half, folder, owner);
+  await initdb(binaries.initdb, folder, owner);
   await rename(half, folder.data);
   return password;
 }
 
-async function initdb(command: string, target: string, folder: PostgresFolder, owner: Owner | null): Promise<void> {
+const halfMade = (folder: PostgresFolder): string => `${folder.data}.new`;
+
+async function initdb(command: string, folder: PostgresFolder, owner: Owner | null): Promise<void> {
+  const target = halfMade(folder);
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const access = [`--username=${SUPERUSER}`, `--pwfile=${folder.password_file}`, '--auth=scram-sha-256'];
   const args = ['-D', target, ...locale, ...access];

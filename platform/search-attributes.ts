@@ -1,6 +1,9 @@
-import type { Connection } from '@temporalio/client';
+import { Connection } from '@temporalio/client';
 import proto, { type temporal } from '@temporalio/proto';
+import type { Config } from '../config/env.ts';
 import { EngineError } from '../core/errors.ts';
+
+type TemporalSettings = Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE' | 'TEMPORAL_API_KEY' | 'TEMPORAL_TLS'>;
 
 const { IndexedValueType } = proto.temporal.api.enums.v1;
 
@@ -34,4 +37,28 @@ export async function ensureSearchAttributes(connection: Connection, namespace: 
   const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => present[name] === undefined);
   if (missing.length > 0)
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing) });
+}
+
+/**
+ * Registers the search attributes with an external Temporal.
+ * @throws EngineError unavailable: no answer, or no right to do so; says how to do it by hand
+ */
+export async function ensureExternalTemporal(config: TemporalSettings): Promise<void> {
+  const address = config.TEMPORAL_ADDRESS;
+  let connection: Connection | undefined;
+  try {
+    const tls = config.TEMPORAL_TLS || config.TEMPORAL_API_KEY !== undefined;
+    connection = await Connection.connect({ address, tls, apiKey: config.TEMPORAL_API_KEY, connectTimeout: 10_000 });
+    await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
+  } catch (cause) {
+    if (cause instanceof EngineError) throw cause;
+    const list = Object.keys(SEARCH_ATTRIBUTES).join(', ');
+    throw new EngineError(
+      'unavailable',
+      `Temporal at ${address}, namespace "${config.TEMPORAL_NAMESPACE}": cannot ensure its search attributes; expected an answer at TEMPORAL_ADDRESS, and ${list}, which "temporal operator search-attribute create" makes too`,
+      { cause },
+    );
+  } finally {
+    await connection?.close();
+  }
 }

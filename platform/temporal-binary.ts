@@ -27,6 +27,12 @@ async function works(command: string): Promise<boolean> {
   return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
 }
 
+/** Absolute path of a command on PATH, null when there is none. */
+async function onPath(command: string): Promise<string | null> {
+  const { code, output } = await runCommand('/bin/sh', ['-c', 'command -v "$1"', 'sh', command], { limit_ms: 5000 });
+  return code === 0 ? output.trim() : null;
+}
+
 /** The first of the folders that can be written to, made when absent. */
 async function writableOf(folders: readonly string[]): Promise<string> {
   for (const folder of folders) {
@@ -55,11 +61,12 @@ async function fetchInto(target: string, report: (line: string) => void): Promis
 /**
  * Finds the `temporal` command line: on PATH, fetched earlier, or fetched now and kept in the project's `.data/bin` (where that cannot be
  * written: in the data folder), so that it is fetched once however many data folders there are.
- * @returns a command that runs
+ * @returns path of a command that runs
  * @throws EngineError unavailable: each way that was tried and why it failed
  */
 export async function findTemporal(data_dir: string, report: (line: string) => void): Promise<string> {
-  if (await works('temporal')) return 'temporal';
+  const installed = await onPath('temporal');
+  if (installed !== null && (await works(installed))) return installed;
   const folders = [path.join(project, '.data', 'bin'), path.join(data_dir, 'bin')];
   const name = `temporal-${TEMPORAL_VERSION}`;
   for (const folder of folders) {

@@ -88,7 +88,7 @@ async function attempt(command: string, options: TemporalOptions): Promise<Tempo
     stop_signal: 'TERM',
     log_fd: log.fd,
     cwd: options.data_dir,
-    env: serverEnvironment(),
+    env: ENVIRONMENT,
     owner: null,
     pid_file,
   });
@@ -104,8 +104,8 @@ async function attempt(command: string, options: TemporalOptions): Promise<Tempo
   return { ...running, address, ui_url: ui_port === null ? null : `http://${localOf(options.host)}:${ui_port}` };
 }
 
-/** GOGC: fewer garbage collections for some memory, measured to pay. PATH only because the command may be found by it. */
-const serverEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env.PATH, HOME: '/', GOGC: '800' });
+/** Fewer garbage collections for some memory, measured to pay. */
+const ENVIRONMENT = { HOME: '/', GOGC: '800' };
 
 /**
  * Starts the Temporal server on `<data_dir>/temporal.db`. One that a killed earlier run left on that file is ended before.

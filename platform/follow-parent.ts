@@ -1,0 +1,6 @@
+/**
+ * Preloaded into the processes that `npm start` starts (`node --import`): their standard input is a pipe that the supervisor holds. When it
+ * closes, the supervisor is gone without a word, and this process goes the same way, as if both had been killed together.
+ */
+process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL')).resume();
+(process.stdin as unknown as { unref?: () => void }).unref?.();

@@ -1,0 +1,67 @@
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { EngineError } from '../core/errors.ts';
+import { commandLine, readQuietly } from './pid-file.ts';
+
+const holderOf = (file: string): number | null => {
+  const pid = Number(readQuietly(file)?.split('\n')[0]);
+  const command = Number.isInteger(pid) && pid > 1 ? commandLine(pid) : null;
+  return command && /node/.test(command) && pid !== process.pid ? pid : null;
+};
+
+/** Creates the lock with its content in one step. @returns false when somebody else was there */
+function take(file: string, purpose: string): boolean {
+  const own = `${file}.${process.pid}`;
+  writeFileSync(own, `${process.pid}\n${purpose}\n`, { mode: 0o600 });
+  try {
+    linkSync(own, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** Moves a dead process's lock out of the way; of two that try, one succeeds. */
+function removeStale(file: string): void {
+  const aside = `${file}.stale-${process.pid}`;
+  try {
+    renameSync(file, aside);
+    rmSync(aside, { force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/**
+ * Claims a data folder for this process: one engine on a folder at a time. A lock whose process is dead is taken over.
+ * @param purpose said to whoever comes second
+ * @returns a function that gives it back
+ * @throws EngineError conflict: names the process that has it
+ */
+export function claimDataFolder(data_dir: string, purpose: string): () => void {
+  mkdirSync(data_dir, { recursive: true, mode: 0o711 });
+  const file = path.join(data_dir, 'run.lock');
+  for (let n = 0; n < 10; n += 1) {
+    if (take(file, purpose)) return () => release(file);
+    const holder = holderOf(file);
+    if (holder !== null) {
+      const what = readQuietly(file)?.split('\n')[1] ?? 'another process';
+      throw new EngineError(
+        'conflict',
+        `${data_dir} is in use by ${what} (process ${holder}); expected nobody: stop it first, or set DATA_DIR to another folder`,
+      );
+    }
+    removeStale(file);
+  }
+  throw new EngineError('conflict', `${file}: changes hands too often; expected a lock that can be taken`);
+}
+
+function release(file: string): void {
+  if (readFileSync(file, 'utf8').startsWith(`${process.pid}\n`)) rmSync(file, { force: true });
+}
+
+/** The process that runs an engine on this data folder, null when none does. */
+export const dataFolderHolder = (data_dir: string): number | null => holderOf(path.join(data_dir, 'run.lock'));
