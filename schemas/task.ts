@@ -59,3 +59,9 @@ export const Task = z
   })
   .meta({ id: 'Task' });
 export type Task = z.output<typeof Task>;
+
+/** A submitted task; `warnings`, when there are any, say why it may wait. */
+export const SubmittedTask = Task.extend({ warnings: z.array(z.string()).optional() }).meta({ id: 'SubmittedTask' });
+
+/** The answer to a batch, in the order of its items. */
+export const SubmittedBatch = z.object({ items: z.array(Task), warnings: z.array(z.string()) }).meta({ id: 'SubmittedBatch' });

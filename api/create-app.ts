@@ -1,0 +1,55 @@
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { EngineError } from '../core/errors.ts';
+import type { MikroORM } from '../entities/orm.ts';
+import { createAuthenticator } from './authenticate.ts';
+import type { Shared } from './define-route.ts';
+import { docsRouter } from './docs.ts';
+import { healthRouter } from './health.ts';
+import { createMetrics } from './metrics.ts';
+import { mountRoutes } from './mount-routes.ts';
+import { refuse, toProblem } from './problem.ts';
+import { limitPerAddress } from './rate-limit.ts';
+import { localsOf, requestId, requestLog } from './request-log.ts';
+import { routes } from './routes/index.ts';
+
+/** What the application is made of; it connects to nothing by itself. `temporal_address` is only looked at by /readyz. */
+export type AppParts = Shared & { orm: MikroORM; temporal_address: string | null };
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** TRACE and inventions of clients end here: Express would answer some of them by itself. */
+const knownMethods: RequestHandler = (req, _res, next) =>
+  next(METHODS.has(req.method) ? undefined : refuse(405, `the method ${req.method} is not supported`));
+
+const noSuchPath: RequestHandler = (req, _res, next) => next(new EngineError('not_found', `the path ${req.path} leads nowhere`));
+
+/** The REST API as an Express application: every answer has a request id, every refusal is problem+json. */
+export function createApp(parts: AppParts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.set('case sensitive routing', true);
+  const metrics = createMetrics(parts.orm, parts.config.LOST_AFTER_S);
+  app.use(requestId, requestLog(parts.logger, metrics), helmet({ crossOriginOpenerPolicy: false }), knownMethods);
+  app.use(healthRouter(parts, metrics));
+  app.use(docsRouter(routes));
+  app.use('/api/v1', limitPerAddress(parts.config.RATE_LIMIT_PER_MINUTE));
+  app.use('/api/v1', mountRoutes(routes, { ...parts, authenticator: createAuthenticator(parts.orm, parts.logger) }));
+  app.use(noSuchPath);
+  app.use(problems(parts));
+  return app;
+}
+
+/** The last middleware: whatever was thrown becomes an answer, and what is our fault goes into the log with its cause. */
+function problems({ logger }: AppParts): ErrorRequestHandler {
+  return (error, req, res, next) => {
+    const { request_id } = localsOf(res);
+    const { problem, headers, severity } = toProblem(error, { instance: req.originalUrl.split('?')[0] ?? '', request_id });
+    if (severity === 'bug') logger.error({ err: error, request_id, status: problem.status }, 'request failed by a fault of the server');
+    if (severity === 'fault') logger.warn({ err: error, request_id, status: problem.status }, 'request could not be served now');
+    if (res.headersSent) return next(error);
+    res.status(problem.status).set(headers).type('application/problem+json').send(JSON.stringify(problem));
+  };
+}

@@ -1,0 +1,75 @@
+import type { z } from 'zod';
+import type { CommandContext } from '../commands/context.ts';
+import type { Vault } from '../commands/secrets-vault.ts';
+import type { Config } from '../config/env.ts';
+import type { Logger } from '../config/logger.ts';
+import type { Engines } from '../engines/define-engine.ts';
+
+/** The least role that may call a route. Within it, tasks and instances are scoped to their owner in SQL unless the actor sees all. */
+export type Rights = 'user' | 'operator' | 'admin';
+
+/** Wakes other processes after the commit; it only shortens a wait. */
+export type Notify = (channel: 'dispatch' | 'cancel') => void;
+
+/** What the parts of the application share. `stopping` is aborted when the server shuts down. */
+export type Shared = { engines: Engines; config: Config; vault: Vault; logger: Logger; notify: Notify; stopping: AbortSignal };
+
+/** What a handler gets: a fresh entity manager, who acts, and `signal`, aborted when the client has gone or the server stops. */
+export type RouteContext = CommandContext & Shared & { signal: AbortSignal; forgetKeys: () => void };
+
+/** One server-sent event: `id` for resuming, `event` null for the default type. */
+export type ServerEvent = { id: number | null; event: string | null; data: unknown };
+
+/** An answer with headers of its own. */
+export type Reply<T> = { reply: true; body: T; headers: Record<string, string> };
+
+/** Adds response headers to what a handler returns. */
+export const withHeaders = <T>(body: T, headers: Record<string, string>): Reply<T> => ({ reply: true, body, headers });
+
+type Response<R> = {
+  status: 200 | 201 | 204;
+  /** JSON answers; null for those without a body. */
+  schema: R | null;
+  /** Instead of JSON the handler may return chunks of text, or events. */
+  stream?: 'text/plain' | 'text/event-stream';
+};
+
+type Answer<T> = T | AsyncIterable<string> | AsyncIterable<ServerEvent> | undefined;
+
+type RouteSpec<P extends z.ZodType, Q extends z.ZodType, H extends z.ZodType, B extends z.ZodType, R extends z.ZodType> = {
+  /** OpenAPI's operationId. */
+  id: string;
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** Under /api/v1, parameters in braces: `/tasks/{uuid}`. */
+  path: string;
+  summary: string;
+  tags: [string];
+  rights: Rights;
+  params?: P;
+  query?: Q;
+  headers?: H;
+  body?: B;
+  /** Submitting batches needs more than the 256 kB and 10,000 values of other routes. */
+  large_body?: boolean;
+  response: Response<R>;
+  handle(
+    input: { params: z.output<P>; query: z.output<Q>; headers: z.output<H>; body: z.output<B> },
+    ctx: RouteContext,
+  ): Promise<Answer<z.input<R>> | Reply<Answer<z.input<R>>>>;
+};
+
+/** A route whose types have been used: what the application, the OpenAPI document and the tests walk over. */
+export type Route = Omit<RouteSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, z.ZodType>, 'handle'> & {
+  handle(input: { params: unknown; query: unknown; headers: unknown; body: unknown }, ctx: RouteContext): Promise<unknown>;
+};
+
+/** Declares a route: input, rights, answer and handler together. The handler sees parsed input only and returns plain data. */
+export function defineRoute<
+  P extends z.ZodType = z.ZodUndefined,
+  Q extends z.ZodType = z.ZodUndefined,
+  H extends z.ZodType = z.ZodUndefined,
+  B extends z.ZodType = z.ZodUndefined,
+  R extends z.ZodType = z.ZodUndefined,
+>(route: RouteSpec<P, Q, H, B, R>): Route {
+  return route as unknown as Route;
+}

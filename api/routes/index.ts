@@ -1,0 +1,98 @@
+import type { Route } from '../define-route.ts';
+import { cancelTaskRoute } from './tasks/cancel-task.ts';
+import { getTaskLogsRoute } from './tasks/get-task-logs.ts';
+import { getTaskRoute } from './tasks/get-task.ts';
+import { listTaskHistoryRoute } from './tasks/list-task-history.ts';
+import { listTaskInstancesRoute } from './tasks/list-task-instances.ts';
+import { listTasksRoute } from './tasks/list-tasks.ts';
+import { retryTaskRoute } from './tasks/retry-task.ts';
+import { submitTasksRoute } from './tasks/submit-tasks.ts';
+import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
+import { getInstanceRoute } from './instances/get-instance.ts';
+import { listInstancesRoute } from './instances/list-instances.ts';
+import { streamInstanceLogsRoute } from './instances/stream-instance-logs.ts';
+import { createTemplateVersionRoute } from './templates/create-template-version.ts';
+import { createTemplateRoute } from './templates/create-template.ts';
+import { deleteTemplateRoute } from './templates/delete-template.ts';
+import { getTemplateRoute } from './templates/get-template.ts';
+import { listTemplatesRoute } from './templates/list-templates.ts';
+import { changeQueueRoute } from './queues/change-queue.ts';
+import { createQueueRoute } from './queues/create-queue.ts';
+import { deleteQueueRoute } from './queues/delete-queue.ts';
+import { getQueueRoute } from './queues/get-queue.ts';
+import { listQueuesRoute } from './queues/list-queues.ts';
+import { holdQueueRoute, resumeQueueRoute, drainQueueRoute } from './queues/set-queue-status.ts';
+import { changePoolRoute } from './pools/change-pool.ts';
+import { createPoolRoute } from './pools/create-pool.ts';
+import { deletePoolRoute } from './pools/delete-pool.ts';
+import { getPoolRoute } from './pools/get-pool.ts';
+import { listPoolsRoute } from './pools/list-pools.ts';
+import { holdPoolRoute, resumePoolRoute, drainPoolRoute } from './pools/set-pool-status.ts';
+import { getWorkerRoute } from './workers/get-worker.ts';
+import { listWorkersRoute } from './workers/list-workers.ts';
+import { drainWorkerRoute, resumeWorkerRoute } from './workers/set-worker-status.ts';
+import { changeUserRoute } from './users/change-user.ts';
+import { createUserRoute } from './users/create-user.ts';
+import { getMeRoute } from './users/get-me.ts';
+import { getUserRoute } from './users/get-user.ts';
+import { listUsersRoute } from './users/list-users.ts';
+import { revokeApiKeyRoute } from './users/revoke-api-key.ts';
+import { rotateApiKeyRoute } from './users/rotate-api-key.ts';
+import { createSecretRoute } from './secrets/create-secret.ts';
+import { deleteSecretRoute } from './secrets/delete-secret.ts';
+import { listSecretsRoute } from './secrets/list-secrets.ts';
+import { replaceSecretRoute } from './secrets/replace-secret.ts';
+import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
+
+/** Every route under /api/v1; fixed paths (`/users/me`) stand before those with parameters. The rights test and the OpenAPI document walk this list. */
+export const routes: readonly Route[] = [
+  cancelTaskRoute,
+  getTaskLogsRoute,
+  getTaskRoute,
+  listTaskHistoryRoute,
+  listTaskInstancesRoute,
+  listTasksRoute,
+  retryTaskRoute,
+  submitTasksRoute,
+  getInstanceLogsRoute,
+  getInstanceRoute,
+  listInstancesRoute,
+  streamInstanceLogsRoute,
+  createTemplateVersionRoute,
+  createTemplateRoute,
+  deleteTemplateRoute,
+  getTemplateRoute,
+  listTemplatesRoute,
+  changeQueueRoute,
+  createQueueRoute,
+  deleteQueueRoute,
+  getQueueRoute,
+  listQueuesRoute,
+  holdQueueRoute,
+  resumeQueueRoute,
+  drainQueueRoute,
+  changePoolRoute,
+  createPoolRoute,
+  deletePoolRoute,
+  getPoolRoute,
+  listPoolsRoute,
+  holdPoolRoute,
+  resumePoolRoute,
+  drainPoolRoute,
+  getWorkerRoute,
+  listWorkersRoute,
+  drainWorkerRoute,
+  resumeWorkerRoute,
+  getMeRoute,
+  changeUserRoute,
+  createUserRoute,
+  getUserRoute,
+  listUsersRoute,
+  revokeApiKeyRoute,
+  rotateApiKeyRoute,
+  createSecretRoute,
+  deleteSecretRoute,
+  listSecretsRoute,
+  replaceSecretRoute,
+  listAuditLogRoute,
+];

@@ -1,0 +1,8 @@
+import { z } from 'zod';
+import { Name } from '../../schemas/limits.ts';
+
+export const TaskPath = z.strictObject({ uuid: z.uuid().toLowerCase() });
+export const InstancePath = z.strictObject({ runid: z.uuid().toLowerCase() });
+export const NamePath = z.strictObject({ name: Name });
+export const WorkerPath = z.strictObject({ id: Name });
+export const UserPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });

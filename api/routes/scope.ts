@@ -1,0 +1,24 @@
+import { type Actor, seesAll } from '../../commands/context.ts';
+import { EngineError } from '../../core/errors.ts';
+import { type Scope, findTask } from '../../entities/task.queries.ts';
+import { findInstance } from '../../entities/instance.queries.ts';
+import type { Instance } from '../../schemas/instance.ts';
+import type { Task } from '../../schemas/task.ts';
+import type { RouteContext } from '../define-route.ts';
+
+/** Whose tasks the actor sees; it goes into the WHERE of every query, so that others' things are as absent as missing ones. */
+export const scopeOf = (actor: Actor): Scope => ({ user_id: seesAll(actor) ? null : actor.id });
+
+/** @throws EngineError not_found, also for others' tasks */
+export async function visibleTask(ctx: RouteContext, uuid: string): Promise<Task> {
+  const task = await findTask(ctx.em, uuid, scopeOf(ctx.actor));
+  if (!task) throw new EngineError('not_found', `task ${uuid}: there is none`);
+  return task;
+}
+
+/** @throws EngineError not_found, also for others' instances */
+export async function visibleInstance(ctx: RouteContext, runid: string): Promise<Instance> {
+  const instance = await findInstance(ctx.em, runid, scopeOf(ctx.actor));
+  if (!instance) throw new EngineError('not_found', `instance ${runid}: there is none`);
+  return instance;
+}

@@ -1,0 +1,25 @@
+import { Queue as QueueEntity } from '../entities/queue.ts';
+import { findQueue } from '../entities/queue.queries.ts';
+import type { Queue, QueueChange } from '../schemas/queue.ts';
+import { audited } from './audited.ts';
+import type { CommandContext } from './context.ts';
+import { lockRow } from './lock-row.ts';
+
+/** What may be asked of a queue or pool, as the word that the status becomes. */
+export const DOOR_ACTIONS = { hold: 'hold', resume: 'active', drain: 'drain' } as const;
+export type DoorAction = keyof typeof DOOR_ACTIONS;
+
+/**
+ * Changes a queue's limits or its status. A capacity below the load lets running work finish; a new `step_s` counts for tasks submitted later.
+ * @throws EngineError not_found
+ */
+export async function changeQueue(ctx: CommandContext, name: string, change: QueueChange | { status: Queue['status'] }): Promise<Queue> {
+  const action = 'status' in change ? `queue.${change.status}` : 'queue.change';
+  return await audited(ctx, { action, subject_type: 'queue', subject_id: name }, async (em) => {
+    await lockRow(em, 'queues', name);
+    const before = await findQueue(em, name);
+    await em.nativeUpdate(QueueEntity, { name }, change);
+    const queue = (await findQueue(em, name)) as Queue;
+    return { before, after: queue, result: queue };
+  });
+}

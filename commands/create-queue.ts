@@ -1,0 +1,38 @@
+import { EngineError } from '../core/errors.ts';
+import { findQueue } from '../entities/queue.queries.ts';
+import { type Em, query } from '../entities/sql.ts';
+import type { Queue, QueueCreation } from '../schemas/queue.ts';
+import { audited } from './audited.ts';
+import type { CommandContext } from './context.ts';
+
+/**
+ * Opens a waiting line in a pool.
+ * @throws EngineError invalid_input: no such pool; conflict: the name is taken
+ */
+export async function createQueue(ctx: CommandContext, creation: QueueCreation): Promise<Queue> {
+  const deed = { action: 'queue.create', subject_type: 'queue', subject_id: creation.name };
+  return await audited(ctx, deed, async (em) => {
+    await refuseMissingPool(em, creation.pool);
+    const made = await query(em, INSERT, [
+      creation.name,
+      creation.pool,
+      creation.capacity,
+      creation.priority,
+      creation.step_s,
+      creation.max_depth,
+    ]);
+    if (made.length === 0) throw new EngineError('conflict', `queue "${creation.name}": exists already`);
+    const queue = (await findQueue(em, creation.name)) as Queue;
+    return { before: null, after: queue, result: queue };
+  });
+}
+
+const INSERT = `insert into queues (name, pool, capacity, priority, step_s, max_depth) values ($1, $2, $3, $4, $5, $6)
+  on conflict do nothing returning name`;
+
+async function refuseMissingPool(em: Em, pool: string): Promise<void> {
+  const found = await query(em, 'select 1 from pools where name = $1 for key share', [pool]);
+  if (found.length > 0) return;
+  const detail = `pool "${pool}": there is none`;
+  throw new EngineError('invalid_input', detail, { errors: [{ pointer: '/pool', detail }] });
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { Name, Priority } from './limits.ts';
+import { DoorStatus } from './pool.ts';
+
+const capacity = z.int().min(0).max(1_000_000).describe('instances that may hold resources at once');
+const priority = Priority.describe('0–100, higher is served first');
+const step_s = z.int().min(0).max(86_400).describe('seconds of waiting that weigh as much as one point of priority');
+const max_depth = z.int().min(0).max(100_000_000).nullable().describe('most waiting tasks; null: any number');
+
+export const QueueCreation = z
+  .strictObject({
+    name: Name,
+    capacity,
+    pool: Name.default('default'),
+    priority: priority.default(50),
+    step_s: step_s.default(60),
+    max_depth: max_depth.default(null),
+  })
+  .meta({ id: 'QueueCreation' });
+export type QueueCreation = z.output<typeof QueueCreation>;
+
+export const QueueChange = z
+  .strictObject({
+    capacity: capacity.optional(),
+    priority: priority.optional(),
+    step_s: step_s.optional(),
+    max_depth: max_depth.optional(),
+  })
+  .refine((change) => Object.keys(change).length > 0, 'must change something')
+  .meta({ id: 'QueueChange' });
+export type QueueChange = z.output<typeof QueueChange>;
+
+/** A queue as the API shows it. `current_load`: instances that hold resources; `depth`: tasks that wait. */
+export const Queue = z
+  .object({
+    name: z.string(),
+    pool: z.string(),
+    capacity: z.int(),
+    current_load: z.int(),
+    depth: z.int(),
+    status: DoorStatus,
+    priority: z.int(),
+    step_s: z.int(),
+    max_depth: z.int().nullable(),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Queue' });
+export type Queue = z.output<typeof Queue>;

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { Cores, MemoryMb, Name, Priority, TimeoutS, text } from './limits.ts';
+
+/** When a failed instance is followed by another; what is left out: one attempt, or sensible delays. Delays in seconds. */
+export const RetryPolicyInput = z
+  .strictObject({
+    max_attempts: z.int().min(1).max(100).optional().describe('instances in all, the first one included'),
+    initial_s: z.number().min(0).max(86_400).optional(),
+    factor: z.number().min(1).max(100).optional(),
+    max_s: z.number().min(0).max(86_400).optional(),
+    jitter: z.number().min(0).max(1).optional().describe('share by which a delay is spread downwards'),
+    codes: z.array(text(100).min(1)).max(50).nullable().optional().describe('only these error codes are retried; null: all that may mend'),
+  })
+  .meta({ id: 'RetryPolicyInput' });
+
+export const RetryPolicy = z
+  .object({
+    max_attempts: z.int(),
+    initial_s: z.number(),
+    factor: z.number(),
+    max_s: z.number(),
+    jitter: z.number(),
+    codes: z.array(z.string()).nullable(),
+  })
+  .meta({ id: 'RetryPolicy' });
+
+const JsonObject = z.record(z.string(), z.unknown());
+
+const definition = {
+  description: text(2_000).optional(),
+  schema: JsonObject.optional().describe('JSON Schema 2020-12 of the parameters; default: that of the engine'),
+  parameters: JsonObject.optional().describe('defaults under what a task sends'),
+  queue: Name.optional().describe('where its tasks wait unless they say otherwise'),
+  priority: Priority.optional(),
+  timeout: TimeoutS.optional().describe('seconds that an instance may run'),
+  cpu: Cores.optional().describe('cores that each instance reserves; default: the engine’s'),
+  memory_mb: MemoryMb.max(2_147_483_647).optional().describe('MB that each instance reserves; default: the engine’s'),
+  retry_policy: RetryPolicyInput.optional(),
+  at_most_once: z.boolean().optional().describe('an instance whose worker vanished is not run again'),
+  quota_cost: z.int().min(0).max(1_000_000).optional().describe('what a task takes of its user’s quota'),
+};
+
+export const TemplateCreation = z.strictObject({ name: Name, engine: Name, ...definition }).meta({ id: 'TemplateCreation' });
+export type TemplateCreation = z.output<typeof TemplateCreation>;
+
+/** What is left out stays as in the current version. */
+export const TemplateVersionCreation = z
+  .strictObject(definition)
+  .refine((change) => Object.keys(change).length > 0, 'must change something')
+  .meta({ id: 'TemplateVersionCreation' });
+export type TemplateVersionCreation = z.output<typeof TemplateVersionCreation>;
+
+/** What a template says at one version; versions never change. */
+export const TemplateVersion = z
+  .object({
+    version: z.int(),
+    schema: JsonObject,
+    parameters: JsonObject,
+    queue: z.string(),
+    priority: z.int(),
+    timeout: z.int(),
+    cpu: z.number(),
+    memory_mb: z.int(),
+    retry_policy: RetryPolicy,
+    at_most_once: z.boolean(),
+    quota_cost: z.int(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'TemplateVersion' });
+export type TemplateVersion = z.output<typeof TemplateVersion>;
+
+const head = { name: z.string(), engine: z.string(), description: z.string(), current_version: z.int() };
+const times = { created_at: z.iso.datetime(), updated_at: z.iso.datetime() };
+
+/** A template in lists: its head and what the current version says. */
+export const Template = TemplateVersion.omit({ version: true, created_at: true })
+  .extend({ ...head, ...times })
+  .meta({ id: 'Template' });
+export type Template = z.output<typeof Template>;
+
+/** A template with all its versions, newest first. */
+export const TemplateDetail = Template.extend({ versions: z.array(TemplateVersion) }).meta({ id: 'TemplateDetail' });
+export type TemplateDetail = z.output<typeof TemplateDetail>;
