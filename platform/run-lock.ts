@@ -3,16 +3,17 @@ import path from 'node:path';
 import { EngineError } from '../core/errors.ts';
 import { commandLine, readQuietly } from './pid-file.ts';
 
-const holderOf = (file: string): number | null => {
-  const pid = Number(readQuietly(file)?.split('\n')[0]);
-  const command = Number.isInteger(pid) && pid > 1 ? commandLine(pid) : null;
-  return command && /node/.test(command) && pid !== process.pid ? pid : null;
-};
+/** The live process that wrote the lock: number and command line must both agree, as numbers are used again. */
+function holderOf(file: string): number | null {
+  const [pid = '', , command] = readQuietly(file)?.split('\n') ?? [];
+  const found = commandLine(Number(pid));
+  return found !== null && found === command ? Number(pid) : null;
+}
 
 /** Creates the lock with its content in one step. @returns false when somebody else was there */
 function take(file: string, purpose: string): boolean {
   const own = `${file}.${process.pid}`;
-  writeFileSync(own, `${process.pid}\n${purpose}\n`, { mode: 0o600 });
+  writeFileSync(own, `${process.pid}\n${purpose}\n${commandLine(process.pid) ?? ''}\n`, { mode: 0o600 });
   try {
     linkSync(own, file);
     return true;
