@@ -1,0 +1,46 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EngineError } from '../core/errors.ts';
+
+/** How long requests under way may take to finish when the server stops, in ms. */
+const DRAIN_MS = 10_000;
+
+/** Slow or silent clients hold a connection for no longer than this, in ms. Streams that write are not touched by them. */
+const LIMITS = {
+  requestTimeout: 60_000,
+  headersTimeout: 15_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16_384,
+};
+
+const MOST_HEADERS = 100;
+
+/** A listening server; `stop` lets requests under way finish. */
+export type HttpServer = { url: string; port: number; stop(): Promise<void> };
+
+/**
+ * Listens; port 0 takes any free one.
+ * @throws EngineError unavailable: the port is taken or the address is not ours
+ */
+export async function listen(listener: RequestListener, { host, port }: { host: string; port: number }): Promise<HttpServer> {
+  const server = createServer(LIMITS, listener);
+  server.maxHeadersCount = MOST_HEADERS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) =>
+      reject(new EngineError('unavailable', `${host}:${port}: cannot listen there (${cause.code}); set API_PORT or HOST`, { cause })),
+    );
+    server.listen(port, host, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return { url: `http://${name}:${address.port}`, port: address.port, stop: () => close(server) };
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const impatience = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await closed;
+  clearTimeout(impatience);
+}

@@ -1,0 +1,51 @@
+import { openVault } from '../commands/secrets-vault.ts';
+import type { Config } from '../config/env.ts';
+import type { Logger } from '../config/logger.ts';
+import { createEngines } from '../engines/index.ts';
+import { createNotifier } from '../entities/notifier.ts';
+import { createOrm } from '../entities/orm.ts';
+import { createApp } from './create-app.ts';
+import { listen } from './http-server.ts';
+
+/** Where the servers are that the API uses. */
+type Endpoints = { database_url: string; temporal_address: string | null };
+
+/** A running API; `stop` ends event streams, lets requests finish and closes the database connections. */
+export type Api = { url: string; stop(): Promise<void> };
+
+export type ApiOptions = { config: Config; endpoints: Endpoints; logger: Logger };
+
+/** Opens the database, builds the application and listens. */
+export async function startApi({ config, endpoints, logger }: ApiOptions): Promise<Api> {
+  const vault = await openVault(config);
+  const orm = await createOrm({ url: endpoints.database_url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator api' });
+  const notifier = createNotifier({ url: endpoints.database_url, logger });
+  const stopping = new AbortController();
+  const app = createApp({
+    orm,
+    config,
+    engines: createEngines(config),
+    vault,
+    logger,
+    notify: (channel) => notifier.notify(channel),
+    stopping: stopping.signal,
+    temporal_address: endpoints.temporal_address,
+  });
+  const release = async () => {
+    await notifier.stop();
+    await orm.close(true);
+  };
+  const server = await listen(app, { host: config.HOST, port: config.API_PORT }).catch(async (error: unknown) => {
+    await release();
+    throw error;
+  });
+  logger.info({ url: server.url, docs: `${server.url}/api/v1/docs` }, 'api ready');
+  return {
+    url: server.url,
+    stop: async () => {
+      stopping.abort();
+      await server.stop();
+      await release();
+    },
+  };
+}
