@@ -1,5 +1,5 @@
-import type { Logger } from '../config/logger.ts';
 import { type FinishItem, finishInstances } from '../commands/finish-instances.ts';
+import type { Logger } from '../config/logger.ts';
 import { ended } from '../core/outcome.ts';
 import type { Em } from '../entities/sql.ts';
 import { insist, isPermanent } from './patience.ts';

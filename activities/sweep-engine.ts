@@ -34,11 +34,5 @@ class LiveInstances extends Set<string> {
 export async function sweepEngine({ fork, logger }: Sweeping, engine: Engine, gone: readonly string[] = []): Promise<void> {
   if (!engine.sweep) return;
   const rows = await query<{ runid: string }>(fork(), `select runid from instances where status in ('starting', 'running')`);
-  await engine.sweep(
-    new LiveInstances(
-      rows.map(({ runid }) => runid),
-      except,
-    ),
-    logger,
-  );
+  await engine.sweep(new LiveInstances({ live: rows.map(({ runid }) => runid), gone }), logger);
 }

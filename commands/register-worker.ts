@@ -44,24 +44,20 @@ on conflict (id) do update set pool = excluded.pool, hostname = excluded.hostnam
   unavailable = excluded.unavailable, docker_id = excluded.docker_id, heartbeat_at = excluded.heartbeat_at, started_at = excluded.started_at,
   status = case when workers.status = 'drain' then 'drain' else 'active' end`;
 
-export type WorkerSign = { id: string; boot_id: string; engines: readonly string[]; unavailable: Readonly<Record<string, string>> };
+/** `leaving`: it finishes what it has and shall be given nothing more. */
+export type WorkerSign = Pick<WorkerRegistration, 'id' | 'boot_id' | 'engines' | 'unavailable'> & { leaving: boolean };
 
 /**
- * A sign of life, with what the worker can run now. An `offline` worker that shows one is `active` again.
+ * A sign of life, with what the worker can run now. An `offline` worker that shows one is `active` again, unless it is leaving.
  * @returns `replaced` when a later start owns the id: this process must stop
  */
-export async function workerHeartbeat(em: Em, { id, boot_id, engines, unavailable }: WorkerSign): Promise<'active' | 'drain' | 'replaced'> {
-  const rows = await query<{ status: 'active' | 'drain' }>(
+export async function workerHeartbeat(em: Em, sign: WorkerSign): Promise<'active' | 'drain' | 'offline' | 'replaced'> {
+  const rows = await query<{ status: 'active' | 'drain' | 'offline' }>(
     em,
     `update workers set heartbeat_at = clock_timestamp(), engines = $3, unavailable = $4::jsonb,
-       status = case when status = 'offline' then 'active' else status end
+       status = case when status = 'offline' and not $5 then 'active' when status = 'active' and $5 then 'offline' else status end
      where id = $1 and boot_id = $2 returning status`,
-    [id, boot_id, engines, JSON.stringify(unavailable)],
+    [sign.id, sign.boot_id, sign.engines, JSON.stringify(sign.unavailable), sign.leaving],
   );
   return rows[0]?.status ?? 'replaced';
-}
-
-/** Says goodbye, so that nothing more is placed here; a `drain` stays, for the next start. */
-export async function workerOffline(em: Em, { id, boot_id }: Pick<WorkerSign, 'id' | 'boot_id'>): Promise<void> {
-  await query(em, `update workers set status = 'offline' where id = $1 and boot_id = $2 and status = 'active'`, [id, boot_id]);
 }

@@ -1,12 +1,16 @@
 import type { Lease, Leases } from '../activities/deps.ts';
 import { type KeptLease, keepLeases } from '../commands/keep-leases.ts';
 import type { Logger } from '../config/logger.ts';
+import type { StopReason } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
+import { within } from '../entities/within.ts';
 
 type KeeperOptions = { fork(): Em; boot_id: string; lost_after_s: number; logger: Logger };
 
 const LOOK_MS = 1_000;
 const WRITE_MS = 5_000;
+/** A database that takes longer counts as out of reach; a dead connection would never answer at all. */
+const ANSWER_MS = 5_000;
 /** Share of `lost_after` after which a worker that cannot reach the database stops its own work, before others may call it lost. */
 const GIVE_UP = 0.75;
 
@@ -39,6 +43,11 @@ export class LeaseKeeper implements Leases {
 
   get size(): number {
     return this.leases.size;
+  }
+
+  /** Tells everything that runs here to stop. */
+  stopAll(reason: StopReason): void {
+    for (const lease of this.leases.values()) lease.stop(reason);
   }
 
   /** Looks at once; many calls at a time are one look and one after it. */
@@ -77,7 +86,7 @@ export class LeaseKeeper implements Leases {
     const now = performance.now();
     const write = now - this.written_at >= WRITE_MS;
     try {
-      const kept = await keepLeases(fork(), { boot_id, leases, write });
+      const kept = await within(ANSWER_MS, 'look at leases', keepLeases(fork(), { boot_id, leases, write }));
       this.asked_at = now;
       if (write) this.written_at = now;
       this.obey(leases, kept);
@@ -100,6 +109,11 @@ export class LeaseKeeper implements Leases {
   private lose(lease: Lease): void {
     if (this.leases.get(lease.runid) !== lease) return;
     this.options.logger.warn({ runid: lease.runid }, 'instance is not ours any more; its work is stopped');
+    this.drop(lease);
+  }
+
+  private drop(lease: Lease): void {
+    this.leases.delete(lease.runid);
     lease.stop('superseded');
   }
 
@@ -107,6 +121,6 @@ export class LeaseKeeper implements Leases {
     const silent_s = (performance.now() - this.asked_at) / 1000;
     if (silent_s < this.options.lost_after_s * GIVE_UP) return;
     this.options.logger.error({ silent_s, instances: leases.length }, 'database out of reach for too long; all work here is stopped');
-    for (const lease of leases) lease.stop('superseded');
+    for (const lease of leases) this.drop(lease);
   }
 }

@@ -1,0 +1,19 @@
+import type { Client } from '@temporalio/client';
+import type { Config } from '../config/env.ts';
+import type { Logger } from '../config/logger.ts';
+import type { Em } from '../entities/sql.ts';
+
+/** What the parts of a dispatcher process work with. */
+export type DispatcherDeps = {
+  /** A fresh entity manager. */
+  fork(): Em;
+  /** Address of PostgreSQL, for connections that are held: notifications and the reconciler's lock. */
+  database_url: string;
+  client: Client;
+  /** Worker in this same process, over whose connection `client` works: its workflows start without a round trip. Null: none. */
+  local_worker: string | null;
+  /** Registers the search attributes of workflows, should Temporal not know them (any more). */
+  ensureSearchAttributes(): Promise<void>;
+  config: Pick<Config, 'HEARTBEAT_TIMEOUT_S' | 'LOST_AFTER_S' | 'POLL_EVERY_S' | 'RECONCILE_EVERY_S'>;
+  logger: Logger;
+};

@@ -1,0 +1,108 @@
+import { admit, startable } from '../commands/admit.ts';
+import { releaseDue } from '../commands/release-due.ts';
+import { createListener, type Listener } from '../entities/notifier.ts';
+import type { DispatcherDeps } from './deps.ts';
+import { TemporalLink } from './temporal-link.ts';
+import { WorkflowStarter } from './workflow-starter.ts';
+
+const PASS_LIMIT = 200;
+const OUTBOX_EVERY_MS = 2_000;
+const OUTBOX_AGE_MS = 2_000;
+const OUTBOX_LIMIT = 1_000;
+
+/**
+ * Turns what waits into what runs. Level-triggered: each pass computes from committed rows what could start now, so a lost notification
+ * delays a task by one poll at most. Any number of dispatchers may run; the database decides between them.
+ */
+export class Dispatcher {
+  readonly link: TemporalLink;
+  readonly starter: WorkflowStarter;
+  private readonly deps: DispatcherDeps;
+  private listener: Listener | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private passing: Promise<void> | null = null;
+  private dirty = false;
+  private poll_due = true;
+  private stopped = false;
+  private database_up = true;
+  private outbox_at = -Infinity;
+
+  constructor(deps: DispatcherDeps) {
+    this.deps = deps;
+    this.link = new TemporalLink(deps.client, deps.logger);
+    this.starter = new WorkflowStarter(deps, this.link);
+  }
+
+  start(): void {
+    const { database_url, logger, config } = this.deps;
+    this.listener = createListener({ url: database_url, channels: ['dispatch'], on_notify: () => this.poke(), logger });
+    this.timer = setInterval(() => this.poll(), config.POLL_EVERY_S * 1000);
+    this.poll();
+  }
+
+  /** Ends after the pass and the starts under way. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    if (this.timer) clearInterval(this.timer);
+    await this.listener?.stop();
+    await this.passing;
+    await this.starter.settled();
+  }
+
+  /** Something may start now. Cheap: many pokes during a pass are one pass after it. */
+  poke(): void {
+    if (this.stopped) return;
+    this.dirty = true;
+    this.passing ??= this.passes().finally(() => {
+      this.passing = null;
+    });
+  }
+
+  /** One pass; everything that can start now is being started when it resolves. Rejects while the database is away. */
+  async tick(): Promise<void> {
+    if (this.poll_due) {
+      this.poll_due = false;
+      await releaseDue(this.deps.fork());
+    }
+    if (!(await this.link.ready())) return;
+    await this.repeatStarts();
+    for (let more = true; more && this.link.up && !this.stopped; ) {
+      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S });
+      this.starter.start(admitted);
+      more = admitted.length >= PASS_LIMIT;
+    }
+  }
+
+  private poll(): void {
+    this.poll_due = true;
+    this.poke();
+  }
+
+  private async passes(): Promise<void> {
+    while (this.dirty && !this.stopped) {
+      this.dirty = false;
+      try {
+        await this.tick();
+        this.note(true, null);
+      } catch (cause) {
+        this.note(false, cause);
+      }
+    }
+  }
+
+  /** The outbox: instances that hold resources but whose workflow nobody has seen begin. */
+  private async repeatStarts(): Promise<void> {
+    if (performance.now() - this.outbox_at < OUTBOX_EVERY_MS) return;
+    this.outbox_at = performance.now();
+    const waiting = await startable(this.deps.fork(), { older_than_ms: OUTBOX_AGE_MS, limit: OUTBOX_LIMIT });
+    this.starter.start(waiting.filter(({ runid }) => !this.starter.isConfirmed(runid)));
+    this.starter.tidy();
+  }
+
+  private note(up: boolean, cause: unknown): void {
+    if (up === this.database_up) return;
+    this.database_up = up;
+    if (up) this.deps.logger.info('dispatcher: the database answers again');
+    else this.deps.logger.warn({ err: cause }, 'dispatcher: a pass failed; it is repeated with each poll');
+  }
+}

@@ -1,0 +1,28 @@
+import type { Client } from '@temporalio/client';
+import type { Config } from '../config/env.ts';
+import type { Logger } from '../config/logger.ts';
+import type { Em } from '../entities/sql.ts';
+import { ensureSearchAttributes } from '../platform/search-attributes.ts';
+import { Dispatcher } from './dispatcher.ts';
+
+export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
+
+type Options = { fork(): Em; database_url: string; client: Client; local_worker: string | null; config: Config; logger: Logger };
+
+/** Starts a dispatcher and its reconciler; both work until `stop`. */
+export function startDispatcher(options: Options): RunningDispatcher {
+  const { client, config } = options;
+  const deps = {
+    ...options,
+    logger: options.logger.child({ part: 'dispatcher' }),
+    ensureSearchAttributes: () => ensureSearchAttributes(client.connection as never, config.TEMPORAL_NAMESPACE),
+  };
+  const dispatcher = new Dispatcher(deps);
+  dispatcher.start();
+  return {
+    poke: () => dispatcher.poke(),
+    stop: async () => {
+      await dispatcher.stop();
+    },
+  };
+}

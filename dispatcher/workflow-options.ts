@@ -1,0 +1,90 @@
+import type { WorkflowStartOptions } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
+import type { AdmittedInstance } from '../commands/admit.ts';
+import type { InstanceInput } from '../workflows/contract.ts';
+
+const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
+const TASK = keyword('OrchTaskId');
+const QUEUE = keyword('OrchQueue');
+const POOL = keyword('OrchPool');
+const ENGINE = keyword('OrchEngine');
+const TEMPLATE = keyword('OrchTemplate');
+const USER = keyword('OrchUser');
+const PRIORITY = defineSearchAttributeKey('OrchPriority', SearchAttributeType.INT);
+
+const SUMMARY_BYTES = 200;
+const DETAILS_BYTES = 2_000;
+
+/** Name of the workflow type that runs an engine's instances. */
+export const workflowType = (engine: string): string => `${engine}Task`;
+
+/** Text for Temporal UI: one line, no markdown of the user's, at most `bytes` bytes of UTF-8. */
+export function clip(text: string, bytes: number): string {
+  const plain = text.replace(/[\s|`*_<>[\]]+/g, ' ').trim();
+  return Buffer.byteLength(plain) <= bytes
+    ? plain
+    : `${Buffer.from(plain)
+        .subarray(0, bytes - 3)
+        .toString('utf8')
+        .replace(/\uFFFD+$/, '')}…`;
+}
+
+/** Temporal's scale has five steps, 1 is first; ours 101, 100 is first. */
+export const priorityKey = (priority: number): number => Math.min(5, Math.max(1, 5 - Math.floor(priority / 20.2)));
+
+function details(instance: AdmittedInstance): string {
+  const rows = [
+    ['task', instance.task_id],
+    ['instance', instance.runid],
+    ['attempt', String(instance.attempt)],
+    ['template', instance.template],
+    ['queue', instance.queue],
+    ['pool', instance.pool],
+    ['worker', instance.worker],
+    ['user', instance.user],
+    ['priority', String(instance.priority)],
+    ['time-out', `${instance.timeout} s`],
+  ];
+  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${clip(value ?? '', SUMMARY_BYTES)} |`)]
+    .join('\n')
+    .slice(0, DETAILS_BYTES);
+}
+
+/**
+ * Everything that starts the workflow of an instance. Repeating it is harmless: the same id meets the open run, and is refused once it is closed.
+ * @param eager the worker is in this process and takes the first workflow task with the answer
+ */
+export function workflowOptions(
+  instance: AdmittedInstance,
+  setting: { heartbeat_timeout_s: number; eager: boolean },
+): WorkflowStartOptions {
+  const title = clip(`${instance.name} (${instance.template}) queue ${instance.queue} priority ${instance.priority}`, SUMMARY_BYTES);
+  const input: InstanceInput = {
+    runid: instance.runid,
+    task_id: instance.task_id,
+    attempt: instance.attempt,
+    timeout_s: instance.timeout,
+    heartbeat_timeout_s: setting.heartbeat_timeout_s,
+    title,
+  };
+  return {
+    workflowId: instance.workflow_id,
+    taskQueue: `worker-${instance.worker}`,
+    args: [input],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    requestEagerStart: setting.eager,
+    priority: { priorityKey: priorityKey(instance.priority) },
+    staticSummary: title,
+    staticDetails: details(instance),
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: TASK, value: instance.task_id },
+      { key: QUEUE, value: instance.queue },
+      { key: POOL, value: instance.pool },
+      { key: ENGINE, value: instance.engine },
+      { key: TEMPLATE, value: instance.template },
+      { key: USER, value: instance.user },
+      { key: PRIORITY, value: instance.priority },
+    ]),
+  };
+}

@@ -1,0 +1,163 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { pino } from 'pino';
+import type { CommandContext } from '../../commands/context.ts';
+import { checkInvariants } from '../../commands/invariants.ts';
+import { seed } from '../../commands/seed.ts';
+import { submitTasks } from '../../commands/submit-tasks.ts';
+import { type Config, loadConfig } from '../../config/env.ts';
+import { createEngines } from '../../engines/index.ts';
+import { createNotifier, type Notifier } from '../../entities/notifier.ts';
+import { type Em, query } from '../../entities/sql.ts';
+import { type RunningWorker, startWorker } from '../../worker/start-worker.ts';
+import { createTestDatabase, type TestDatabase, temporalAddress } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
+
+/** Short settings, so that what takes a minute in production takes seconds here. */
+const SHORT = {
+  LOST_AFTER_S: '6',
+  HEARTBEAT_TIMEOUT_S: '4',
+  RECONCILE_EVERY_S: '1',
+  POLL_EVERY_S: '0.3',
+  SHUTDOWN_GRACE_S: '2',
+  LOG_LEVEL: 'error',
+};
+
+export type TaskRow = {
+  uuid: string;
+  status: string;
+  status_reason: string | null;
+  attempt: number;
+  retries_used: number;
+  result: unknown;
+  error: { code: string } | null;
+};
+export type InstanceRow = {
+  runid: string;
+  status: string;
+  code: string;
+  attempt: number;
+  lease_epoch: number;
+  worker: string;
+  logs: string | null;
+  log_lines: number;
+};
+type Item = Parameters<typeof submitTasks>[1]['items'][number];
+
+/** A database, a data folder and commands of one test file, and the workers that it starts in this process. */
+export class Room {
+  readonly db: TestDatabase;
+  readonly data_dir: string;
+  readonly settings: Record<string, string>;
+  readonly notifier: Notifier;
+  private workers: RunningWorker[] = [];
+
+  constructor(db: TestDatabase, data_dir: string, settings: Record<string, string>) {
+    this.db = db;
+    this.data_dir = data_dir;
+    this.settings = settings;
+    this.notifier = createNotifier({ url: db.url, logger: pino({ level: 'silent' }) });
+  }
+
+  config(own: Record<string, string> = {}): Config {
+    return loadConfig({ ...SHORT, DATA_DIR: this.data_dir, ...this.settings, ...own });
+  }
+
+  fork(): Em {
+    return this.db.orm.em.fork() as Em;
+  }
+
+  context(): CommandContext {
+    return { em: this.fork(), actor: { id: 1, username: 'admin', role: 'admin', rights: [] }, request_id: null };
+  }
+
+  /** Starts a worker in this process; `own` settings make it another one. */
+  async worker(id: string, own: Record<string, string> = {}): Promise<RunningWorker> {
+    const config = this.config(own);
+    const worker = await startWorker({
+      config,
+      id,
+      database_url: this.db.url,
+      temporal_address: temporalAddress(),
+      engines: createEngines(config, id),
+      version: 'test',
+      logger: pino({ level: config.LOG_LEVEL }),
+    });
+    worker.closed.catch(() => undefined);
+    this.workers.push(worker);
+    return worker;
+  }
+
+  async submit(items: object[]): Promise<string[]> {
+    const complete = items.map((item) => ({ tags: {}, parameters: {}, ...item }) as unknown as Item);
+    const { tasks } = await submitTasks(this.context(), { items: complete, idempotency: null }, createEngines(this.config()));
+    this.notifier.notify('dispatch');
+    return tasks.map(({ uuid }) => uuid);
+  }
+
+  async submitShell(script: string, more: object = {}): Promise<string> {
+    const [uuid] = await this.submit([{ template: 'shell', parameters: { script }, ...more }]);
+    return uuid as string;
+  }
+
+  async task(uuid: string): Promise<TaskRow> {
+    const [row] = await query<TaskRow>(this.fork(), 'select * from tasks where uuid = $1', [uuid]);
+    return row as TaskRow;
+  }
+
+  async instances(uuid: string): Promise<InstanceRow[]> {
+    return await query<InstanceRow>(this.fork(), 'select * from instances where task_id = $1 order by attempt', [uuid]);
+  }
+
+  async lines(uuid: string): Promise<string[]> {
+    const rows = await query<{ line: string }>(
+      this.fork(),
+      `select line from instance_logs l join instances i on i.runid = l.runid where i.task_id = $1 and stream <> 'system' order by i.attempt, seq`,
+      [uuid],
+    );
+    return rows.map(({ line }) => line);
+  }
+
+  async untilTask(uuid: string, status: string, timeout_ms = 15_000): Promise<TaskRow> {
+    return await eventually(
+      async () => {
+        const task = await this.task(uuid);
+        if (task.status !== status)
+          throw new Error(
+            `task is ${task.status} (${task.status_reason}), expected ${status}: ${JSON.stringify(await this.instances(uuid))}`,
+          );
+        return task;
+      },
+      { timeout_ms },
+    );
+  }
+
+  /** Throws unless every promise of the engine holds and nothing is held any more. */
+  async expectClean(): Promise<void> {
+    const broken = (await checkInvariants(this.fork())).filter(({ violations }) => violations.length > 0);
+    const held = await query(
+      this.fork(),
+      `select 'pool ' || name as what from pools where used_cpu <> 0 or used_memory <> 0
+       union all select 'worker ' || id from workers where used_cpu <> 0 or used_memory <> 0
+       union all select 'queue ' || name from queues where current_load <> 0`,
+    );
+    if (broken.length + held.length > 0) throw new Error(`not clean: ${JSON.stringify({ broken, held })}`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.stop().catch(() => undefined)));
+    await this.notifier.stop();
+    await this.db.drop();
+    await rm(this.data_dir, { recursive: true, force: true });
+  }
+}
+
+/** @param settings environment variables for every worker of this room */
+export async function openRoom(settings: Record<string, string> = {}): Promise<Room> {
+  const db = await createTestDatabase();
+  const data_dir = await mkdtemp(path.join(os.tmpdir(), 'orchestrator-room-'));
+  const room = new Room(db, data_dir, settings);
+  await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: createEngines(room.config()) });
+  return room;
+}

@@ -1,0 +1,111 @@
+import os from 'node:os';
+import { registerWorker, workerHeartbeat } from '../commands/register-worker.ts';
+import type { Logger } from '../config/logger.ts';
+import type { Engine } from '../engines/define-engine.ts';
+import type { Em } from '../entities/sql.ts';
+import { within } from '../entities/within.ts';
+
+const MB = 1024 * 1024;
+/** Share of the machine's memory that a worker offers unless told otherwise. */
+const MEMORY_SHARE = 0.8;
+const LONGEST_BEAT_MS = 5_000;
+const ANSWER_MS = 5_000;
+/** How often it is looked again at what the machine can run. */
+const LOOK_EVERY_MS = 30_000;
+
+export type PresenceOptions = {
+  fork(): Em;
+  id: string;
+  boot_id: string;
+  pool: string;
+  cpu: number | null;
+  memory_mb: number | null;
+  engines: readonly Engine[];
+  version: string;
+  lost_after_s: number;
+  /** Called once when a later start has taken the id over. */
+  on_replaced(): void;
+  logger: Logger;
+};
+
+/** Keeps the worker's row true: what it offers, what it can run now, and that it is alive. */
+export class Presence {
+  private readonly options: PresenceOptions;
+  private engines: string[] = [];
+  private unavailable: Record<string, string> = {};
+  private looked_at = -Infinity;
+  private timer: NodeJS.Timeout | null = null;
+  private beating: Promise<void> | null = null;
+  private leaving = false;
+
+  constructor(options: PresenceOptions) {
+    this.options = options;
+  }
+
+  /** Registers; the heartbeat begins. Rejects while the database is away. */
+  async start(): Promise<void> {
+    const { fork, id, boot_id, pool, cpu, memory_mb, version, lost_after_s } = this.options;
+    await this.look();
+    await registerWorker(fork(), {
+      id,
+      boot_id,
+      pool,
+      version,
+      hostname: os.hostname(),
+      pid: process.pid,
+      total_cpu: cpu ?? os.availableParallelism(),
+      total_memory: memory_mb ?? Math.floor((os.totalmem() / MB) * MEMORY_SHARE),
+      engines: this.engines,
+      unavailable: this.unavailable,
+      docker_id: null,
+    });
+    this.timer = setInterval(() => void this.tick(), Math.min(LONGEST_BEAT_MS, (lost_after_s * 1000) / 10));
+  }
+
+  /** Says goodbye, so that nothing more is placed here; the signs of life go on for what is still running. */
+  async leave(): Promise<void> {
+    this.leaving = true;
+    await this.beating;
+    await this.tick();
+  }
+
+  async stop(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    await this.beating;
+  }
+
+  /** One sign of life. Never rejects. */
+  async tick(): Promise<void> {
+    this.beating ??= this.beat().finally(() => {
+      this.beating = null;
+    });
+    await this.beating;
+  }
+
+  private async beat(): Promise<void> {
+    const { fork, id, boot_id, on_replaced, logger } = this.options;
+    try {
+      if (performance.now() - this.looked_at > LOOK_EVERY_MS) await this.look();
+      const sign = { id, boot_id, engines: this.engines, unavailable: this.unavailable, leaving: this.leaving };
+      if ((await within(ANSWER_MS, 'heartbeat', workerHeartbeat(fork(), sign))) !== 'replaced') return;
+      if (this.timer) clearInterval(this.timer);
+      on_replaced();
+    } catch (cause) {
+      logger.debug({ err: cause }, 'heartbeat not written');
+    }
+  }
+
+  private async look(): Promise<void> {
+    this.looked_at = performance.now();
+    const found = await Promise.all(this.options.engines.map(async (engine) => ({ kind: engine.kind, state: await ask(engine) })));
+    this.engines = found.filter(({ state }) => state.ok).map(({ kind }) => kind);
+    this.unavailable = Object.fromEntries(found.flatMap(({ kind, state }) => (state.ok ? [] : [[kind, state.reason]])));
+  }
+}
+
+async function ask(engine: Engine): Promise<Awaited<ReturnType<Engine['available']>>> {
+  return await within(ANSWER_MS, `engine "${engine.kind}"`, engine.available()).catch((cause: unknown) => ({
+    ok: false as const,
+    reason: cause instanceof Error ? cause.message : String(cause),
+  }));
+}

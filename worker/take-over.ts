@@ -1,0 +1,48 @@
+import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { ActivityDeps } from '../activities/deps.ts';
+import { sweepEngine } from '../activities/sweep-engine.ts';
+import { finishInstances } from '../commands/finish-instances.ts';
+import { ended } from '../core/outcome.ts';
+import type { Engine } from '../engines/define-engine.ts';
+import { query } from '../entities/sql.ts';
+
+type Orphan = { runid: string; engine: string; workflow_id: string; temporal_run_id: string | null; lease_epoch: number };
+
+const ORPHANS = `
+select i.runid, t.type as engine, i.workflow_id, i.temporal_run_id, i.lease_epoch
+from instances i join tasks t on t.uuid = i.task_id
+where i.worker = $1 and i.status = 'running' and i.boot_id is distinct from $2`;
+
+/** The one activity that a workflow of ours has at a time until it fails. */
+const ENGINE_ACTIVITY = '1';
+
+/**
+ * What a worker does about the instances that an earlier start of it left running: those that cannot be gone on with are stopped and ended as
+ * lost, so that they queue again at once. The others are left to their workflows, which are told that the earlier execution is over.
+ */
+export async function takeOver(deps: ActivityDeps, engines: readonly Engine[], client: Client): Promise<void> {
+  const orphans = await query<Orphan>(deps.fork(), ORPHANS, [deps.worker, deps.boot_id]);
+  const goesOn = new Set(engines.filter((engine) => engine.on_worker_lost !== 'new_instance').map((engine) => engine.kind));
+  const gone = orphans.filter(({ engine }) => !goesOn.has(engine));
+  for (const engine of engines) await sweep(deps, engine, gone);
+  const outcome = ended('lost', { code: 'worker_lost', message: 'the worker was started again while this instance ran' });
+  const items = gone.map(({ runid, lease_epoch }) => ({ runid, lease_epoch, outcome }));
+  await finishInstances(deps.fork(), items, `worker:${deps.worker}`);
+  await Promise.all(orphans.map((orphan) => endExecution(client, orphan)));
+  if (orphans.length > 0)
+    deps.logger.info({ lost: gone.length, going_on: orphans.length - gone.length }, 'instances of an earlier start taken over');
+}
+
+async function sweep(deps: ActivityDeps, engine: Engine, gone: Orphan[]): Promise<void> {
+  const runids = gone.filter((orphan) => orphan.engine === engine.kind).map(({ runid }) => runid);
+  await sweepEngine(deps, engine, runids).catch((cause: unknown) => {
+    deps.logger.warn({ err: cause, engine: engine.kind }, 'leftovers of earlier instances could not be removed');
+  });
+}
+
+/** Without this Temporal would learn it from the heartbeat time-out, half a minute later. Best effort: that time-out is still there. */
+async function endExecution(client: Client, { workflow_id, temporal_run_id }: Orphan): Promise<void> {
+  const id = { workflowId: workflow_id, activityId: ENGINE_ACTIVITY, ...(temporal_run_id ? { runId: temporal_run_id } : {}) };
+  await client.activity.fail(id, ApplicationFailure.retryable('the worker was started again', 'worker_restarted')).catch(() => undefined);
+}

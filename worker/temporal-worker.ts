@@ -1,0 +1,84 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { Config } from '../config/env.ts';
+import type { Logger } from '../config/logger.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+const LONGEST_PAUSE_MS = 5_000;
+const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+/** Makes the SDK speak through the process's own logger. Once a process, before the first connection. */
+export function installRuntime(logger: Logger): void {
+  const sink = logger.child({ part: 'temporal-sdk' });
+  const speak = new DefaultLogger('WARN', ({ level, message, meta }) => sink[LEVELS[level]]({ ...meta }, message));
+  try {
+    Runtime.install({ logger: speak, shutdownSignals: [] });
+  } catch {
+    // Installed already: tests start several workers in one process.
+  }
+}
+
+export type TemporalSettings = Pick<Config, 'TEMPORAL_NAMESPACE' | 'TEMPORAL_API_KEY' | 'TEMPORAL_TLS'> & { address: string };
+
+const isLoopback = (address: string): boolean => /^(127\.|localhost[:]|\[::1\])/.test(address);
+
+/** Connects, waiting for as long as Temporal is away or until `signal` is aborted. */
+export async function connectTemporal(settings: TemporalSettings, logger: Logger, signal?: AbortSignal): Promise<NativeConnection> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await NativeConnection.connect({
+        address: settings.address,
+        ...(settings.TEMPORAL_TLS ? { tls: true } : {}),
+        ...(settings.TEMPORAL_API_KEY ? { apiKey: settings.TEMPORAL_API_KEY } : {}),
+        ...(isLoopback(settings.address) ? { grpcCompression: { codec: 'none' as const } } : {}),
+      });
+    } catch (cause) {
+      if (signal?.aborted) throw cause;
+      if (tries === 0) logger.warn({ err: cause, address: settings.address }, 'Temporal does not answer; waiting for it');
+      await pause(Math.min(LONGEST_PAUSE_MS, 200 * 2 ** tries), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+type Making = {
+  connection: NativeConnection;
+  namespace: string;
+  worker: string;
+  activities: object;
+  data_dir: string;
+  shutdown_grace_s: number;
+  logger: Logger;
+};
+
+/**
+ * The Temporal worker of one task queue. Admission bounds what runs, so the slots are only a last wall. Without a build id the server
+ * spares each workflow one upsert of search attributes.
+ */
+export async function makeTemporalWorker({
+  connection,
+  namespace,
+  worker,
+  activities,
+  data_dir,
+  shutdown_grace_s,
+  logger,
+}: Making): Promise<Worker> {
+  return await Worker.create({
+    connection,
+    namespace,
+    taskQueue: `worker-${worker}`,
+    identity: `worker ${worker} pid ${process.pid}`,
+    buildId: '',
+    workflowBundle: await workflowBundle(data_dir, logger),
+    activities,
+    maxConcurrentWorkflowTaskExecutions: 40,
+    maxConcurrentActivityTaskExecutions: 1_000,
+    workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 10 },
+    activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 10 },
+    maxCachedWorkflows: 1_000,
+    workflowThreadPoolSize: 1,
+    maxHeartbeatThrottleInterval: '2s',
+    defaultHeartbeatThrottleInterval: '2s',
+    shutdownGraceTime: shutdown_grace_s * 1000,
+  });
+}
