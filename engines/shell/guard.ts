@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+
+/** What to kill when this worker process dies: the process group, and everything with the runid's mark. */
+export type Guarded = { runid: string; pid: number; uid: number | null };
+
+/**
+ * Reads `+ runid pid uid` and `- runid` until its input closes, which the death of the worker does even on SIGKILL. Then kills what
+ * is still registered: each user id (twice, against a race with a fork), each group, each process that carries the mark.
+ */
+const SCRIPT = `
+live=''
+while read -r op runid pid uid; do
+  rest=''
+  for entry in $live; do [ "\${entry%%:*}" = "$runid" ] || rest="$rest $entry"; done
+  live=$rest
+  [ "$op" = + ] && live="$live $runid:$pid:$uid"
+done
+for round in 1 2; do
+  for entry in $live; do
+    runid=\${entry%%:*}; ids=\${entry#*:}; pid=\${ids%%:*}; uid=\${ids#*:}
+    kill -KILL "-$pid" 2>/dev/null
+    for folder in /proc/[0-9]*; do
+      other=\${folder#/proc/}
+      [ "$other" = "$$" ] && continue
+      if grep -qs "ORCHESTRATOR_RUNID=$runid" "$folder/environ"; then kill -KILL "$other" 2>/dev/null
+      elif [ "$uid" != - ] && grep -qs "^Uid:[[:space:]]*$uid[[:space:]]" "$folder/status"; then kill -KILL "$other" 2>/dev/null; fi
+    done
+  done
+done
+`;
+
+/** Kills running shell tasks when the worker itself is killed. One small process per worker, started with the first task. */
+export class ShellGuard {
+  private child: ChildProcess | null = null;
+  private readonly live = new Map<string, Guarded>();
+
+  add(guarded: Guarded): void {
+    this.live.set(guarded.runid, guarded);
+    if (this.child) this.say(guarded);
+    else this.start();
+  }
+
+  /** To be called when nothing of the instance is left. The guard ends with the last one. */
+  remove(runid: string): void {
+    this.live.delete(runid);
+    this.child?.stdin?.write(`- ${runid}\n`);
+    if (this.live.size > 0) return;
+    this.child?.stdin?.end();
+    this.child = null;
+  }
+
+  private say({ runid, pid, uid }: Guarded): void {
+    this.child?.stdin?.write(`+ ${runid} ${pid} ${uid ?? '-'}\n`);
+  }
+
+  private start(): void {
+    const env = { PATH: '/usr/bin:/bin' };
+    const child = spawn('/bin/sh', ['-c', SCRIPT], { detached: true, env, cwd: '/', stdio: ['pipe', 'ignore', 'ignore'] });
+    this.child = child;
+    child.on('error', () => undefined);
+    child.stdin.on('error', () => undefined);
+    child.once('exit', () => this.restart(child));
+    child.unref();
+    (child.stdin as unknown as { unref?: () => void }).unref?.();
+    for (const guarded of this.live.values()) this.say(guarded);
+  }
+
+  private restart(gone: ChildProcess): void {
+    if (this.child !== gone) return;
+    this.child = null;
+    if (this.live.size > 0) this.start();
+  }
+}
