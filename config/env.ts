@@ -66,6 +66,8 @@ const Environment = z.object({
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
   IDEMPOTENCY_HOURS: z.coerce.number().positive().default(24).describe('how long an Idempotency-Key is remembered'),
   RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(0).default(60_000).describe('requests a minute per API key; 0: no limit'),
+  ORCHESTRATOR_URL: z.url().optional().describe('address of the API that the command line talks to; default: that of `npm start` on DATA_DIR'),
+  ORCHESTRATOR_KEY: z.string().optional().describe('API key of the command line; default: the administrator’s in DATA_DIR'),
 });
 
 export type Config = Readonly<z.output<typeof Environment>>;
