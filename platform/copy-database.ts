@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { EngineError } from '../core/errors.ts';
@@ -37,17 +38,22 @@ async function sumOf(client: pg.Client, table: Table): Promise<Sum> {
   return rows[0] ?? { rows: 0, sum: '' };
 }
 
-/** Somebody who writes meanwhile would make the copy worthless. @throws EngineError conflict: names the applications */
+const OTHERS = `select distinct coalesce(nullif(application_name, ''), 'unnamed') as name from pg_stat_activity
+  where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`;
+const GOODBYE_MS = 2000;
+
+/** Somebody who writes meanwhile would make the copy worthless; sessions that are just ending are waited for. @throws EngineError conflict: names the applications */
 async function refuseInUse(client: pg.Client, side: string): Promise<void> {
-  const { rows } = await client.query<{
-    name: string;
-  }>(`select distinct coalesce(nullif(application_name, ''), 'unnamed') as name from pg_stat_activity
-    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`);
-  if (rows.length === 0) return;
-  throw new EngineError(
-    'conflict',
-    `the ${side} database is in use by ${rows.map((row) => row.name).join(', ')}; expected nobody: stop the engine and close other sessions`,
-  );
+  for (const until = Date.now() + GOODBYE_MS; ; await sleep(50)) {
+    const { rows } = await client.query<{ name: string }>(OTHERS);
+    if (rows.length === 0) return;
+    if (Date.now() < until) continue;
+    const names = rows.map((row) => row.name).join(', ');
+    throw new EngineError(
+      'conflict',
+      `the ${side} database is in use by ${names}; expected nobody: stop the engine and close other sessions`,
+    );
+  }
 }
 
 async function refuseOtherSchema({ source, target }: Sides): Promise<void> {

@@ -18,6 +18,15 @@ const ADVICE = [
 
 const lockedPackages = (file) => JSON.parse(readFileSync(path.join(root, file), 'utf8')).packages;
 
+/** What npm noted at the end of its last installation, null when it did not get that far. */
+function installedPackages() {
+  try {
+    return lockedPackages('node_modules/.package-lock.json') ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** A package that npm may rightly have left out: for another platform, or for development in a production install. */
 function mayBeAbsent(entry) {
   const production = process.env.NODE_ENV === 'production' || /\bdev\b/.test(process.env.npm_config_omit ?? '');
@@ -30,8 +39,8 @@ function mayBeAbsent(entry) {
  */
 export function staleness() {
   if (!existsSync(path.join(root, 'node_modules'))) return 'dependencies are not installed yet';
-  if (!existsSync(path.join(root, 'node_modules', '.package-lock.json'))) return 'an earlier installation did not finish';
-  const installed = lockedPackages('node_modules/.package-lock.json');
+  const installed = installedPackages();
+  if (installed === null) return 'an earlier installation did not finish';
   for (const [folder, entry] of Object.entries(lockedPackages('package-lock.json'))) {
     if (folder === '' || entry.link) continue;
     const found = installed[folder];
