@@ -1,15 +1,22 @@
 import { type Candidate, closedGates, type Gate } from '../core/admission.ts';
 import { EngineError } from '../core/errors.ts';
-import { type Em, query } from '../entities/sql.ts';
+import type { PendingReason, TaskStatus } from '../core/states.ts';
+import { query } from '../entities/sql.ts';
 import { type CommandContext, seesAll } from './context.ts';
 import { loadRoom } from './snapshot.ts';
 
 /** Why a task is not running. `position`: its place among the waiting tasks of its queue, from 1; null when it does not wait there. */
-export type Explanation = { uuid: string; status: string; pending_reason: string | null; position: number | null; gates: Gate[] };
+export type Explanation = {
+  uuid: string;
+  status: TaskStatus;
+  pending_reason: PendingReason | null;
+  position: number | null;
+  gates: Gate[];
+};
 
 type Row = {
-  status: string;
-  pending_reason: string | null;
+  status: TaskStatus;
+  pending_reason: PendingReason | null;
   queue: string;
   need: string;
   type: string;
@@ -35,7 +42,7 @@ export async function explainTask(ctx: CommandContext, uuid: string, lost_after_
 
 async function loadTask(ctx: CommandContext, uuid: string): Promise<Row> {
   const rows = await query<Row>(
-    ctx.em as Em,
+    ctx.em,
     `select t.status, t.pending_reason, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb,
        extract(epoch from t.vtime)::float8 * 1000 as vtime,
        case when t.status = 'queued' then (select count(*)::int4 from tasks o

@@ -1,5 +1,6 @@
 import type { Route } from '../define-route.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
+import { explainTaskRoute } from './tasks/explain-task.ts';
 import { getTaskLogsRoute } from './tasks/get-task-logs.ts';
 import { getTaskRoute } from './tasks/get-task.ts';
 import { listTaskHistoryRoute } from './tasks/list-task-history.ts';
@@ -42,11 +43,13 @@ import { createSecretRoute } from './secrets/create-secret.ts';
 import { deleteSecretRoute } from './secrets/delete-secret.ts';
 import { listSecretsRoute } from './secrets/list-secrets.ts';
 import { replaceSecretRoute } from './secrets/replace-secret.ts';
+import { getInvariantsRoute } from './admin/get-invariants.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
 
 /** Every route under /api/v1; fixed paths (`/users/me`) stand before those with parameters. The rights test and the OpenAPI document walk this list. */
 export const routes: readonly Route[] = [
   cancelTaskRoute,
+  explainTaskRoute,
   getTaskLogsRoute,
   getTaskRoute,
   listTaskHistoryRoute,
@@ -95,4 +98,5 @@ export const routes: readonly Route[] = [
   listSecretsRoute,
   replaceSecretRoute,
   listAuditLogRoute,
+  getInvariantsRoute,
 ];
