@@ -1,0 +1,174 @@
+import { spawnSync } from 'node:child_process';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { z } from 'zod';
+import { createEngines } from '../../engines/index.ts';
+import { testDocker } from '../support/docker-image.ts';
+import { ensureTestImage, TEST_IMAGE } from '../support/docker-image.ts';
+import { engineRun } from '../support/engine-context.ts';
+import { eventually } from '../support/eventually.ts';
+
+const config = {
+  ENGINE_SHELL: true,
+  SHELL_UID_BASE: 64_000,
+  OUTBOUND_ALLOW: ['127.0.0.1'],
+  DOCKER_HOST: undefined,
+  TASK_LOG_CAP_BYTES: 1e7,
+};
+const engines = createEngines(config, `conformance-${process.pid}`);
+const hasDocker = await testDocker()
+  .ping()
+  .then(
+    () => true,
+    () => false,
+  );
+
+let server: http.Server;
+let base: string;
+let requests = 0;
+
+/** Parameters of a run that succeeds and of one that does not end by itself, by kind. An engine without a row here fails its tests. */
+const cases: Record<string, () => { good: Record<string, unknown>; endless: Record<string, unknown>; bad: Record<string, unknown>[] }> = {
+  shell: () => ({
+    good: { argv: ['true'] },
+    endless: { script: 'echo started; sleep 600' },
+    bad: [{ argv: 'true' }, { script: '' }, { argv: ['a'], env: [] }, { argv: ['a'], stdin: 5 }],
+  }),
+  http: () => ({
+    good: { url: `${base}/ok` },
+    endless: { url: `${base}/hang` },
+    bad: [
+      { url: 'nonsense' },
+      { url: 'file:///etc/passwd' },
+      { url: 'http://user:pw@x/' },
+      { url: `${base}/`, method: 'TRACE' },
+      { url: `${base}/`, headers: { Host: 'x' } },
+      { url: `${base}/`, headers: { A: 'x\r\nB: y' } },
+      { url: `${base}/`, headers: { 'a b': 'x' } },
+      { url: `${base}/`, expected_status: ['9xx'] },
+      { url: `${base}/`, expected_status: [] },
+      { url: `${base}/`, max_response_bytes: 2_000_000 },
+      { url: `${base}/`, headers: { A: '1', a: '2' } },
+    ],
+  }),
+  docker: () => ({
+    good: { image: TEST_IMAGE, command: ['true'], network: 'none' },
+    endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
+    bad: [{ image: 5 }, { image: TEST_IMAGE, network: 'host' }, { image: TEST_IMAGE, pull: 'sometimes' }],
+  }),
+};
+
+beforeAll(async () => {
+  server = http.createServer((request, response) => {
+    requests++;
+    if (request.url === '/ok') response.end('ok');
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  if (hasDocker) await ensureTestImage();
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+test('making the engines starts nothing and keeps no process alive', () => {
+  const file = new URL('../../engines/index.ts', import.meta.url).href;
+  const code = `const { createEngines } = await import('${file}'); const e = createEngines(${JSON.stringify(config)}); console.log(e.all.length, process.getActiveResourcesInfo().length)`;
+  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    encoding: 'utf8',
+    timeout: 30_000,
+    env: { PATH: '/usr/bin:/bin' },
+  });
+  expect([status, stdout.split(' ')[0]]).toEqual([0, String(engines.all.length)]);
+});
+
+test('kinds are unique, and an unknown one is undefined', () => {
+  expect(new Set(engines.all.map((engine) => engine.kind)).size).toBe(engines.all.length);
+  expect(engines.byKind('nothing')).toBeUndefined();
+});
+
+describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engine %s', (kind, engine) => {
+  const runs = kind === 'docker' && !hasDocker && !process.env.CI ? test.skip : test;
+  const given = () => cases[kind]?.() ?? { good: {}, endless: {}, bad: [] };
+
+  test('declares what the rest of the system asks it for', () => {
+    expect(engine.summary.length).toBeGreaterThan(10);
+    expect(['reattach', 'resume', 'new_instance']).toContain(engine.on_worker_lost);
+    expect(engine.defaults.cpu).toBeGreaterThan(0);
+    expect(engine.defaults.memory_mb).toBeGreaterThan(0);
+  });
+
+  test('its parameters have a closed JSON Schema', () => {
+    const schema = z.toJSONSchema(engine.parameters, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' });
+    expect(schema).toMatchObject({ type: 'object', additionalProperties: false });
+  });
+
+  test('good parameters are taken, bad ones and unknown keys refused', () => {
+    expect(engine.parameters.safeParse(given().good).error).toBeUndefined();
+    for (const bad of [...given().bad, {}, { ...given().good, unknown_key: 1 }])
+      expect([bad, engine.parameters.safeParse(bad).success]).toEqual([bad, false]);
+  });
+
+  runs('its result matches its schema, and so does that of a second run with the same parameters', async () => {
+    for (const _ of [1, 2]) {
+      const run = await engineRun();
+      const outcome = await engine.run(engine.parameters.parse(given().good), run.context);
+      expect(outcome).toMatchObject({ status: 'completed', code: 'ok', error: null });
+      expect(engine.result.safeParse(outcome.result).error).toBeUndefined();
+      await run.close();
+    }
+  });
+
+  runs.each([
+    ['cancel', 'cancelled'],
+    ['timeout', 'timed_out'],
+  ] as const)('%s is obeyed within seconds', async (reason, status) => {
+    const run = await engineRun();
+    const before = requests;
+    const work = engine.run(engine.parameters.parse(given().endless), run.context);
+    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    const asked = performance.now();
+    run.stop(reason);
+    expect(await work).toMatchObject({ status, code: status, result: null });
+    expect(performance.now() - asked).toBeLessThan(kind === 'docker' ? 8_000 : 1_000);
+    await run.close();
+  });
+
+  runs.each(['superseded', 'shutdown'] as const)('%s makes it throw, so that nothing is written', async (reason) => {
+    const run = await engineRun();
+    const before = requests;
+    const work = engine.run(engine.parameters.parse(given().endless), run.context);
+    work.catch(() => undefined);
+    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    run.stop(reason);
+    await expect(work).rejects.toMatchObject({ name: 'EngineError', code: 'superseded' });
+    await run.close();
+  });
+
+  runs('a run that was stopped before it began does nothing', async () => {
+    const run = await engineRun();
+    run.stop('cancel');
+    expect(await engine.run(engine.parameters.parse(given().endless), run.context)).toMatchObject({ status: 'cancelled' });
+    expect(run.of('stdout')).toEqual([]);
+    await run.close();
+  });
+
+  runs('a secret that the task may not use fails it', async () => {
+    if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
+    await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
+  });
+
+  async function refusedSecret(parameters: Record<string, unknown>): Promise<void> {
+    const run = await engineRun();
+    expect(await engine.run(engine.parameters.parse(parameters), run.context)).toMatchObject({ status: 'failed', code: 'not_found' });
+    await run.close();
+  }
+
+  runs('its sweep leaves nothing of instances that are not live', async () => {
+    await engine.sweep?.(new Set(), (await engineRun()).context.logger);
+    if (kind !== 'docker') return;
+    const filters = { label: [`orchestrator.worker=conformance-${process.pid}`] };
+    expect(await testDocker().listContainers({ all: true, filters })).toEqual([]);
+  });
+});
