@@ -1,3 +1,5 @@
+import { EngineError } from './errors.ts';
+
 /** Cores in thousandths and memory in MB: integers, so that sums are exact. */
 export type Amount = { cpu_milli: number; memory_mb: number };
 
@@ -85,7 +87,7 @@ const fits = (amount: Amount, room: Amount): boolean => amount.cpu_milli <= room
 function gatesOf(candidate: Candidate, room: Room): Gate[] {
   const queue = room.queues.get(candidate.queue);
   const pool = queue && room.pools.get(queue.pool);
-  if (!queue || !pool) throw new Error(`snapshot lacks the queue "${candidate.queue}" or its pool`);
+  if (!queue || !pool) throw new EngineError('internal', `snapshot: it lacks the queue "${candidate.queue}" or its pool`);
   return [
     ...queueGates(queue),
     ...poolGates(pool, candidate.amount),
