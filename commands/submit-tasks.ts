@@ -112,7 +112,8 @@ function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]):
 }
 
 /**
- * The idempotency row goes first: a second request with the same key waits for the first one's commit and then finds the gate closed. Without
+ * The idempotency rows go first, in the order of their keys, so that two batches with the same ones cannot wait for each other in a ring: a
+ * second request with the same key waits for the first one's commit and then finds the gate closed. Without
  * quota nothing is written either, and the key stays free, since both conditions gate every insert.
  */
 const SUBMIT = `
@@ -122,7 +123,7 @@ charged as (select $22 = 0 or exists (select 1 from charge) as ok),
 gate as (
   insert into idempotency_keys (user_id, key, request_hash, response)
   select $19, k.key, k.hash, k.answer from charged, unnest($23::text[], $24::text[], $25::json[]) as k(key, hash, answer) where charged.ok
-  on conflict do nothing returning key),
+  order by k.key on conflict do nothing returning key),
 open as (select charged.ok and (select count(*) from gate) = cardinality($23::text[]) as ok from charged),
 s as (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::jsonb[], $7::int4[], $8::int4[], $9::text[], $10::jsonb[],
@@ -133,10 +134,10 @@ t as (
   insert into tasks (uuid, name, template, template_version_id, type, status, pending_reason, parameters, priority, timeout, queue, user_id, tags,
     cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost)
   select s.uuid, s.name, s.template, s.version, s.type,
-    case when s.not_before > now() then 'pending' else 'queued' end, case when s.not_before > now() then 'not_before' end,
+    case when s.not_before > now()::timestamptz(3) then 'pending' else 'queued' end, case when s.not_before > now()::timestamptz(3) then 'not_before' end,
     s.parameters, s.priority, s.timeout, s.queue, $19, s.tags, s.cpu, s.memory_mb, s.need,
     greatest(now(), s.not_before) - make_interval(secs => s.priority * s.step_s), greatest(now(), s.not_before), s.not_before,
-    case when s.not_before > now() then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost
+    case when s.not_before > now()::timestamptz(3) then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost
   from s, open where open.ok
   returning uuid, status, template, queue, priority),
 h as (
@@ -144,4 +145,4 @@ h as (
 a as (
   insert into audit_log (actor, action, subject_type, subject_id, after, request_id)
   select $20, 'task.submit', 'task', uuid::text, jsonb_build_object('template', template, 'queue', queue, 'priority', priority), $21 from t)
-select now() as now, open.ok as gated, charged.ok as charged from open, charged`;
+select now()::timestamptz(3) as now, open.ok as gated, charged.ok as charged from open, charged`;
