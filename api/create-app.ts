@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import helmet from 'helmet';
+import helmet, { type HelmetOptions } from 'helmet';
 import { EngineError } from '../core/errors.ts';
 import type { MikroORM } from '../entities/orm.ts';
 import { createAuthenticator } from './authenticate.ts';
@@ -15,6 +15,13 @@ import { routes } from './routes/index.ts';
 
 /** What the application is made of; it connects to nothing by itself. `temporal_address` is only looked at by /readyz. */
 export type AppParts = Shared & { orm: MikroORM; temporal_address: string | null };
+
+/** Answers are data: nothing in them may load or frame anything. Pages bring a policy of their own. TLS, and with it HSTS, belongs to a proxy. */
+const HEADERS: HelmetOptions = {
+  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  strictTransportSecurity: false,
+  crossOriginOpenerPolicy: false,
+};
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
@@ -32,7 +39,7 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
   const metrics = createMetrics(parts.orm, parts.config.LOST_AFTER_S);
-  app.use(requestId, requestLog(parts.logger, metrics), helmet({ crossOriginOpenerPolicy: false }), knownMethods);
+  app.use(requestId, requestLog(parts.logger, metrics), helmet(HEADERS), knownMethods);
   app.use(healthRouter(parts, metrics));
   app.use(docsRouter(routes));
   app.use('/api/v1', limitPerAddress(parts.config.RATE_LIMIT_PER_MINUTE));
