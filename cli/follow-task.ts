@@ -32,10 +32,13 @@ export async function followTask(following: Following): Promise<Followed> {
       await printLogs(following, task.runid);
       continue;
     }
-    if (isFinalTask(task.status)) return { task, instance: task.runid ? await api.get(`/instances/${task.runid}`, Instance) : null };
+    if (isFinalTask(task.status)) return { task, instance: await lastInstance(api, task) };
     await waitOn(following, state);
   }
 }
+
+const lastInstance = async (api: ApiClient, { runid }: Task): Promise<Instance | null> =>
+  runid ? await api.get(`/instances/${runid}`, Instance) : null;
 
 const describeState = (task: Task): string => [task.status, task.pending_reason ?? task.status_reason].filter(Boolean).join(' · ');
 
