@@ -65,22 +65,3 @@ export const SubmittedTask = Task.extend({ warnings: z.array(z.string()).optiona
 
 /** The answer to a batch, in the order of its items. */
 export const SubmittedBatch = z.object({ items: z.array(Task), warnings: z.array(z.string()) }).meta({ id: 'SubmittedBatch' });
-
-/** Why a task is not running. `position`: its place among those that wait in its queue, from 1. `gates`: what is closed for it now. */
-export const Explanation = z
-  .object({
-    uuid: z.uuid(),
-    status: z.enum(TaskStatus),
-    pending_reason: z.enum(PendingReason).nullable(),
-    position: z.int().nullable(),
-    gates: z.array(
-      z.object({
-        gate: z.string(),
-        subject: z.string(),
-        have: z.union([z.number(), z.string()]),
-        need: z.union([z.number(), z.string()]),
-        detail: z.string(),
-      }),
-    ),
-  })
-  .meta({ id: 'Explanation' });

@@ -2,7 +2,6 @@ import type { Route } from '../define-route.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
 import { explainTaskRoute } from './tasks/explain-task.ts';
 import { getTaskLogsRoute } from './tasks/get-task-logs.ts';
-import { explainTaskRoute } from './tasks/explain-task.ts';
 import { getTaskRoute } from './tasks/get-task.ts';
 import { listTaskHistoryRoute } from './tasks/list-task-history.ts';
 import { listTaskInstancesRoute } from './tasks/list-task-instances.ts';
@@ -52,7 +51,6 @@ export const routes: readonly Route[] = [
   cancelTaskRoute,
   explainTaskRoute,
   getTaskLogsRoute,
-  explainTaskRoute,
   getTaskRoute,
   listTaskHistoryRoute,
   listTaskInstancesRoute,
