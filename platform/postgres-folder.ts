@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EngineError } from '../core/errors.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
@@ -20,9 +20,19 @@ export type PostgresFolder = { root: string; data: string; password_file: string
 const layout = (root: string): PostgresFolder => ({ root, data: path.join(root, 'data'), password_file: path.join(root, 'password') });
 
 async function ownedFolder(folder: string, owner: Owner | null): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
-  if (owner) await chown(folder, owner.uid, owner.gid);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    if (owner) await chown(folder, owner.uid, owner.gid);
+  } catch (cause) {
+    throw new EngineError(
+      'forbidden',
+      `${folder}: cannot be used; expected a folder of the user that starts the engine, not one that root made earlier: change its owner, or set DATA_DIR`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /**
@@ -32,7 +42,7 @@ async function ownedFolder(folder: string, owner: Owner | null): Promise<void> {
  */
 export async function prepareFolder(data_dir: string, owner: Owner | null, report: (line: string) => void): Promise<PostgresFolder> {
   const inside = path.join(data_dir, 'postgres');
-  await mkdir(data_dir, { recursive: true, mode: 0o711 });
+  await mkdir(data_dir, { recursive: true, mode: 0o711 }).catch(() => undefined);
   if (!existsSync(inside)) await rm(inside, { force: true });
   await ownedFolder(inside, owner);
   const real = realpathSync(inside);
@@ -54,6 +64,17 @@ async function outside(inside: string, owner: Owner, report: (line: string) => v
   await symlink(folder, inside);
   report(`user "${owner.name}" may not enter ${path.dirname(inside)}: PostgreSQL's files are in ${folder}, linked from there`);
   return layout(folder);
+}
+
+/** PostgreSQL opens only what belongs to the user it runs as: data made by a person is not opened for root, who runs it as somebody else. */
+async function refuseOtherOwner(data: string, owner: Owner | null): Promise<void> {
+  const { uid } = await stat(data);
+  const expected = owner?.uid ?? process.getuid?.();
+  if (expected === undefined || uid === expected) return;
+  throw new EngineError(
+    'forbidden',
+    `${data}: belongs to user ${uid}, expected ${expected}: start as that user, change its owner, or set DATA_DIR`,
+  );
 }
 
 /** A cluster that a newer or older PostgreSQL made cannot be opened by this one. */
@@ -80,6 +101,7 @@ async function ensurePassword(folder: PostgresFolder, owner: Owner | null): Prom
 export async function ensureCluster(folder: PostgresFolder, binaries: PostgresBinaries, owner: Owner | null): Promise<string> {
   if (existsSync(path.join(folder.data, 'PG_VERSION'))) {
     await refuseOtherVersion(folder.data);
+    await refuseOtherOwner(folder.data, owner);
     return await ensurePassword(folder, owner);
   }
   const half = halfMade(folder);

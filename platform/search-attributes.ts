@@ -48,7 +48,7 @@ export async function ensureExternalTemporal(config: TemporalSettings): Promise<
   let connection: Connection | undefined;
   try {
     const tls = config.TEMPORAL_TLS || config.TEMPORAL_API_KEY !== undefined;
-    connection = await Connection.connect({ address, tls, apiKey: config.TEMPORAL_API_KEY, connectTimeout: 10_000 });
+    connection = await Connection.connect({ address, tls, apiKey: config.TEMPORAL_API_KEY, connectTimeout: 5000 });
     await ensureSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
   } catch (cause) {
     if (cause instanceof EngineError) throw cause;

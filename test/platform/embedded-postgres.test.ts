@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import pg from 'pg';
@@ -130,6 +130,12 @@ describe('embedded PostgreSQL', () => {
     await mkdir(data(), { recursive: true });
     await writeFile(path.join(data(), 'PG_VERSION'), '15\n');
     await expect(start()).rejects.toThrow(/made by PostgreSQL 15, expected 18; move the folder away or set DATABASE_URL/);
+  });
+
+  it('refuses data of another user and says what to do', async () => {
+    await (await start()).stop();
+    await chown(data(), 54_321, 54_321);
+    await expect(start()).rejects.toThrow(/belongs to user 54321, expected \d+: .*DATA_DIR/);
   });
 
   it('reports what the server said when its data is damaged', async () => {
