@@ -1,8 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { ActivityCancellationDetails } from '@temporalio/common';
 import { finishInstances } from '../commands/finish-instances.ts';
+import type { EngineActivity, FallbackFinish, InstanceReport } from '../core/workflow-contract.ts';
 import type { StopReason } from '../engines/define-engine.ts';
-import type { EngineActivity, FallbackFinish, InstanceReport } from '../workflows/contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { EngineRun } from './engine-run.ts';
 import { toFailure } from './failure.ts';

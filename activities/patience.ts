@@ -27,20 +27,33 @@ export function isPermanent(error: unknown): boolean {
 type Patience = { what: string; logger: Logger; signal?: AbortSignal };
 
 /**
- * Does something to the database, however long it is away: backoff up to 5 s, one log line when the trouble begins and one when it is over.
+ * Does something at a server, however long that is away: backoff up to 5 s, one log line when the trouble begins and one when it is over.
  * Right for writes that are fenced, so that a late one does no harm.
  * @throws whatever is permanent, and the last error once `signal` is aborted
  */
-export async function insist<T>(action: () => Promise<T>, { what, logger, signal }: Patience): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    try {
-      const value = await action();
-      if (tries > 0) logger.info({ tries }, `${what}: the database is back`);
-      return value;
-    } catch (cause) {
-      if (isPermanent(cause) || signal?.aborted) throw cause;
-      if (tries === 0) logger.warn({ err: cause }, `${what}: the database does not answer, trying again`);
-      await pause(Math.min(LONGEST_MS, FIRST_MS * 2 ** tries)).catch(() => undefined);
+export async function insist<T>(action: () => Promise<T>, patience: Patience): Promise<T> {
+  const { what, logger, signal } = patience;
+  for (let tries = 0; ; tries += 1) {
+    const answer = await once(action, { ...patience, tries });
+    if (!answer) {
+      await pause(Math.min(LONGEST_MS, FIRST_MS * 2 ** tries), undefined, { signal }).catch(() => undefined);
+      continue;
     }
+    if (tries > 0) logger.info({ tries }, `${what}: done at last`);
+    return answer.value;
+  }
+}
+
+/** @returns null when it is worth trying again */
+async function once<T>(
+  action: () => Promise<T>,
+  { what, logger, signal, tries }: Patience & { tries: number },
+): Promise<{ value: T } | null> {
+  try {
+    return { value: await action() };
+  } catch (cause) {
+    if (isPermanent(cause) || signal?.aborted) throw cause;
+    if (tries === 0) logger.warn({ err: cause }, `${what}: no answer, trying again`);
+    return null;
   }
 }

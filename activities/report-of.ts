@@ -1,6 +1,6 @@
 import { type FinalInstanceStatus, type InstanceStatus, isFinalInstance } from '../core/states.ts';
+import type { InstanceReport } from '../core/workflow-contract.ts';
 import { type Em, query } from '../entities/sql.ts';
-import type { InstanceReport } from '../workflows/contract.ts';
 
 /** What the row says of an instance: its end, or `superseded` while another execution owns it. */
 export async function reportOf(em: Em, runid: string): Promise<InstanceReport> {

@@ -1,8 +1,8 @@
 import { type Claim, claimInstance } from '../commands/claim-instance.ts';
 import { EngineError } from '../core/errors.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
+import type { InstanceReport } from '../core/workflow-contract.ts';
 import type { Engine } from '../engines/define-engine.ts';
-import type { InstanceReport } from '../workflows/contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { EngineRun } from './engine-run.ts';
 import { perform } from './perform.ts';

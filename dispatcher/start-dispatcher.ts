@@ -4,6 +4,8 @@ import type { Logger } from '../config/logger.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { LostWorkers } from './lost-workers.ts';
+import { Reconciler } from './reconciler.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
@@ -18,11 +20,13 @@ export function startDispatcher(options: Options): RunningDispatcher {
     ensureSearchAttributes: () => ensureSearchAttributes(client.connection as never, config.TEMPORAL_NAMESPACE),
   };
   const dispatcher = new Dispatcher(deps);
+  const watchers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link)];
   dispatcher.start();
+  for (const watcher of watchers) watcher.start();
   return {
     poke: () => dispatcher.poke(),
     stop: async () => {
-      await dispatcher.stop();
+      await Promise.all([dispatcher.stop(), ...watchers.map((watcher) => watcher.stop())]);
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import type { AdmittedInstance } from '../commands/admit.ts';
-import type { InstanceInput } from '../workflows/contract.ts';
+import type { InstanceInput } from '../core/workflow-contract.ts';
 
 const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
 const TASK = keyword('OrchTaskId');

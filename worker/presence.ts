@@ -42,9 +42,9 @@ export class Presence {
     this.options = options;
   }
 
-  /** Registers; the heartbeat begins. Rejects while the database is away. */
-  async start(): Promise<void> {
-    const { fork, id, boot_id, pool, cpu, memory_mb, version, lost_after_s } = this.options;
+  /** Announces the worker. Rejects while the database is away. */
+  async register(): Promise<void> {
+    const { fork, id, boot_id, pool, cpu, memory_mb, version } = this.options;
     await this.look();
     await registerWorker(fork(), {
       id,
@@ -59,7 +59,11 @@ export class Presence {
       unavailable: this.unavailable,
       docker_id: null,
     });
-    this.timer = setInterval(() => void this.tick(), Math.min(LONGEST_BEAT_MS, (lost_after_s * 1000) / 10));
+  }
+
+  /** Begins the heartbeat. */
+  start(): void {
+    this.timer = setInterval(() => void this.tick(), Math.min(LONGEST_BEAT_MS, (this.options.lost_after_s * 1000) / 10));
   }
 
   /** Says goodbye, so that nothing more is placed here; the signs of life go on for what is still running. */

@@ -1,10 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, type NativeConnectionOptions, Runtime, Worker } from '@temporalio/worker';
+import { insist } from '../activities/patience.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
-const LONGEST_PAUSE_MS = 5_000;
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
 /** Makes the SDK speak through the process's own logger. Once a process, before the first connection. */
@@ -24,20 +23,11 @@ const isLoopback = (address: string): boolean => /^(127\.|localhost[:]|\[::1\])/
 
 /** Connects, waiting for as long as Temporal is away or until `signal` is aborted. */
 export async function connectTemporal(settings: TemporalSettings, logger: Logger, signal?: AbortSignal): Promise<NativeConnection> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await NativeConnection.connect({
-        address: settings.address,
-        ...(settings.TEMPORAL_TLS ? { tls: true } : {}),
-        ...(settings.TEMPORAL_API_KEY ? { apiKey: settings.TEMPORAL_API_KEY } : {}),
-        ...(isLoopback(settings.address) ? { grpcCompression: { codec: 'none' as const } } : {}),
-      });
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      if (tries === 0) logger.warn({ err: cause, address: settings.address }, 'Temporal does not answer; waiting for it');
-      await pause(Math.min(LONGEST_PAUSE_MS, 200 * 2 ** tries), undefined, { signal }).catch(() => undefined);
-    }
-  }
+  const options: NativeConnectionOptions = { address: settings.address };
+  if (settings.TEMPORAL_TLS) options.tls = true;
+  if (settings.TEMPORAL_API_KEY) options.apiKey = settings.TEMPORAL_API_KEY;
+  if (isLoopback(settings.address)) options.grpcCompression = { codec: 'none' };
+  return await insist(() => NativeConnection.connect(options), { what: `connect to Temporal at ${settings.address}`, logger, signal });
 }
 
 type Making = {

@@ -1,4 +1,4 @@
-import type { InstanceInput, InstanceReport } from './contract.ts';
+import type { InstanceInput, InstanceReport } from '../core/workflow-contract.ts';
 import { executeInstance } from './execute-instance.ts';
 
 /** The type of instances of the benchmark's engine, which does nothing. */

@@ -9,7 +9,7 @@ import {
   setCurrentDetails,
 } from '@temporalio/workflow';
 import { ended, type Outcome } from '../core/outcome.ts';
-import type { EngineActivity, FallbackFinish, InstanceInput, InstanceReport } from './contract.ts';
+import type { EngineActivity, FallbackFinish, InstanceInput, InstanceReport } from '../core/workflow-contract.ts';
 
 /** Seconds that an activity has beyond the task's own time-out, which it enforces itself, to stop its work and store the end. */
 const STOP_AND_STORE_S = 120;

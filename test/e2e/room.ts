@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { pino } from 'pino';
+import { cancelTask } from '../../commands/cancel-task.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { checkInvariants } from '../../commands/invariants.ts';
 import { seed } from '../../commands/seed.ts';
@@ -10,7 +12,8 @@ import { type Config, loadConfig } from '../../config/env.ts';
 import { createEngines } from '../../engines/index.ts';
 import { createNotifier, type Notifier } from '../../entities/notifier.ts';
 import { type Em, query } from '../../entities/sql.ts';
-import { type RunningWorker, startWorker } from '../../worker/start-worker.ts';
+import type { RunningWorker } from '../../worker/running-worker.ts';
+import { startWorker } from '../../worker/start-worker.ts';
 import { createTestDatabase, type TestDatabase, temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -101,6 +104,69 @@ export class Room {
     return uuid as string;
   }
 
+  /** A pool and queue of their own, so that only the worker that the test means can take the task. */
+  async submitAside(script: string): Promise<string> {
+    const [uuid] = await this.submit([{ template: 'shell', parameters: { script }, queue: 'aside' }]);
+    return uuid as string;
+  }
+
+  /** A template with one version; what is not given is as in the template that is made for each engine. */
+  async template(
+    name: string,
+    version: { engine: string; retry_policy?: object; cpu?: number; memory_mb?: number; at_most_once?: boolean },
+  ): Promise<void> {
+    await query(
+      this.fork(),
+      `with t as (insert into templates (name, engine, schema) select $1, engine, schema from templates where name = $2 returning *)
+       insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once)
+       select t.name, 1, v.schema, v.parameters, v.queue, coalesce($3, v.cpu), coalesce($4, v.memory_mb), coalesce($5, v.retry_policy), coalesce($6, false)
+       from t, template_versions v where v.template = $2 and v.version = 1`,
+      [
+        name,
+        version.engine,
+        version.cpu ?? null,
+        version.memory_mb ?? null,
+        version.retry_policy ? JSON.stringify(version.retry_policy) : null,
+        version.at_most_once ?? null,
+      ],
+    );
+  }
+
+  async cancel(uuid: string): Promise<void> {
+    await cancelTask(this.context(), uuid, null);
+    this.notifier.notify('cancel');
+  }
+
+  async workflow(id: string): Promise<{ status: string; type: string; attributes: object; summary: string | undefined }> {
+    const connection = await Connection.connect({ address: temporalAddress() });
+    const { status, type, searchAttributes, staticSummary } = await new Client({ connection }).workflow.getHandle(id).describe();
+    const summary = await staticSummary();
+    await connection.close();
+    return { status: status.name, type, attributes: searchAttributes, summary };
+  }
+
+  async workerStatus(id: string): Promise<string | undefined> {
+    const [row] = await query<{ status: string }>(this.fork(), 'select status from workers where id = $1', [id]);
+    return row?.status;
+  }
+
+  async systemLines(uuid: string): Promise<string[]> {
+    const rows = await query<{ line: string }>(
+      this.fork(),
+      `select line from instance_logs l join instances i on i.runid = l.runid where i.task_id = $1 and stream = 'system' order by i.attempt, seq`,
+      [uuid],
+    );
+    return rows.map(({ line }) => line);
+  }
+
+  async untilInstance(uuid: string, status: string): Promise<InstanceRow> {
+    return await eventually(async () => {
+      const instance = (await this.instances(uuid)).at(-1);
+      if (instance?.status !== status) throw new Error(`instance is ${instance?.status}, expected ${status}`);
+      return instance;
+    });
+  }
+
   async task(uuid: string): Promise<TaskRow> {
     const [row] = await query<TaskRow>(this.fork(), 'select * from tasks where uuid = $1', [uuid]);
     return row as TaskRow;
@@ -158,6 +224,9 @@ export async function openRoom(settings: Record<string, string> = {}): Promise<R
   const db = await createTestDatabase();
   const data_dir = await mkdtemp(path.join(os.tmpdir(), 'orchestrator-room-'));
   const room = new Room(db, data_dir, settings);
+  const sizes = { cpu: 64, memory_mb: 65_536 };
+  await query(room.fork(), `insert into pools (name, total_cpu, total_memory) values ('aside', $1, $2)`, [sizes.cpu, sizes.memory_mb]);
+  await query(room.fork(), `insert into queues (name, capacity, pool) values ('aside', 100, 'aside')`);
   await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: createEngines(room.config()) });
   return room;
 }

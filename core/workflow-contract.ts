@@ -1,5 +1,5 @@
-import type { Outcome } from '../core/outcome.ts';
-import type { FinalInstanceStatus } from '../core/states.ts';
+import type { Outcome } from './outcome.ts';
+import type { FinalInstanceStatus } from './states.ts';
 
 /**
  * What starts a workflow of one instance: ids and small numbers only, since histories keep inputs. Everything else is read from the row.
