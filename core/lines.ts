@@ -17,7 +17,7 @@ export const textOf = (bytes: Buffer): string => bytes.toString('utf8').replaceA
 
 /** Where a run of `bytes` longer than `max` is cut: at `max`, or up to three bytes earlier so that no UTF-8 character is torn. */
 function cutAt(bytes: Uint8Array, max: number): number {
-  for (let at = max; at > max - 4 && at > 0; at--) if ((bytes[at]! & 0xc0) !== 0x80) return at;
+  for (let at = max; at > max - 4 && at > 0; at--) if (((bytes[at] ?? 0) & 0xc0) !== 0x80) return at;
   return max;
 }
 
@@ -97,7 +97,8 @@ class RawSplitter implements Splitter<RawPiece> {
   }
 
   private take(): Buffer {
-    const bytes = this.held.length === 1 ? this.held[0]! : Buffer.concat(this.held, this.size);
+    const [first] = this.held;
+    const bytes = first && this.held.length === 1 ? first : Buffer.concat(this.held, this.size);
     this.held = [];
     this.size = 0;
     return bytes;

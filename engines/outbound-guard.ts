@@ -1,4 +1,4 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import net from 'node:net';
 import { Agent, buildConnector } from 'undici';
 import { EngineError } from '../core/errors.ts';
@@ -37,18 +37,24 @@ export function parseOutboundUrl(text: string, base?: URL): URL {
   return url;
 }
 
-/** A resolver for sockets that hands out checked addresses only: one bad address refuses the name, and the socket connects to what was checked. */
+/** Why a name with these addresses must not be reached, or null: one bad address refuses it, so that a retry cannot hit it. */
+function refusalOf(host: string, addresses: readonly LookupAddress[], allow: OutboundAllow): EngineError | null {
+  if (addresses.length === 0) return refused(host, 'the name has no address');
+  for (const { address } of addresses) {
+    const verdict = judgeOutbound({ host, address }, allow);
+    if (!verdict.allowed) return refused(host, verdict.reason);
+  }
+  return null;
+}
+
+/** A resolver for sockets that hands out checked addresses only, so the socket connects to what was checked. */
 function guardedLookup(allow: OutboundAllow, resolve: Resolve) {
   return (host: string, options: { all?: boolean }, done: LookupDone): void => {
     resolve(host, { all: true }, (error, addresses) => {
-      if (error) return done(error, []);
-      for (const { address } of addresses) {
-        const verdict = judgeOutbound({ host, address }, allow);
-        if (!verdict.allowed) return done(refused(host, verdict.reason), []);
-      }
-      const [first] = addresses;
-      if (!first) return done(refused(host, 'the name has no address'), []);
-      return options.all ? done(null, addresses) : done(null, first.address, first.family);
+      const failure = error ?? refusalOf(host, addresses, allow);
+      if (failure) done(failure, []);
+      else if (options.all) done(null, addresses);
+      else done(null, addresses[0]?.address ?? '', addresses[0]?.family);
     });
   };
 }

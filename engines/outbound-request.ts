@@ -1,4 +1,4 @@
-import { request, type Agent, type Dispatcher } from 'undici';
+import { type Agent, type Dispatcher, request } from 'undici';
 import { EngineError } from '../core/errors.ts';
 import { parseOutboundUrl } from './outbound-guard.ts';
 

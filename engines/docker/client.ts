@@ -1,5 +1,5 @@
-import Docker from 'dockerode';
 import { setTimeout as pause } from 'node:timers/promises';
+import Docker from 'dockerode';
 import { EngineError } from '../../core/errors.ts';
 
 const DEFAULT_SOCKET = '/var/run/docker.sock';

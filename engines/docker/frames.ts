@@ -8,8 +8,17 @@ const LARGEST_FRAME = 64 * 1024 * 1024;
 
 function frameLength(header: Buffer): number {
   const length = header.readUInt32BE(4);
-  if (header[0]! > 2 || length > LARGEST_FRAME) throw new EngineError('internal', `docker: not a log frame: ${header.toString('hex')}`);
+  if (header.readUInt8(0) > 2 || length > LARGEST_FRAME)
+    throw new EngineError('internal', `docker: not a log frame: ${header.toString('hex', 0, HEADER_BYTES)}`);
   return length;
+}
+
+/** The first frame of `bytes` and where it ends, or null when it is not there as a whole. */
+function firstFrame(bytes: Buffer): { frame: Frame; end: number } | null {
+  if (bytes.length < HEADER_BYTES) return null;
+  const end = HEADER_BYTES + frameLength(bytes);
+  if (end > bytes.length) return null;
+  return { frame: { stream: bytes[0] === 2 ? 'stderr' : 'stdout', payload: bytes.subarray(HEADER_BYTES, end) }, end };
 }
 
 /**
@@ -20,14 +29,9 @@ export async function* readFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator
   let held: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    let from = 0;
-    while (held.length - from >= HEADER_BYTES) {
-      const header = held.subarray(from, from + HEADER_BYTES);
-      const end = from + HEADER_BYTES + frameLength(header);
-      if (end > held.length) break;
-      yield { stream: header[0] === 2 ? 'stderr' : 'stdout', payload: held.subarray(from + HEADER_BYTES, end) };
-      from = end;
+    for (let first = firstFrame(held); first; first = firstFrame(held)) {
+      yield first.frame;
+      held = held.subarray(first.end);
     }
-    held = held.subarray(from);
   }
 }

@@ -42,6 +42,11 @@ function obeyAbort(run: DockerRun, container: Container, reading: AbortControlle
   return () => signal.removeEventListener('abort', listener);
 }
 
+/** A container removed from outside has no logs to complete; how it ended is known by then. */
+function unlessGone(error: unknown): void {
+  if (![404, 409].includes(statusOf(error) ?? 0)) throw error;
+}
+
 /** Reads logs until the container has ended; a broken connection is taken up again where it was. */
 async function follow({ host, context }: DockerRun, container: Container, reading: AbortSignal): Promise<State> {
   const logs = new ContainerLogs(container, context.log);
@@ -52,7 +57,7 @@ async function follow({ host, context }: DockerRun, container: Container, readin
     if (leavesContainer(context)) stoppedOutcome(context);
     const state = await patiently(host.client, () => inspect(container));
     if (!state.Running) {
-      if (!reading.aborted) await patiently(host.client, () => logs.complete(reading));
+      if (!reading.aborted) await patiently(host.client, () => logs.complete(reading)).catch(unlessGone);
       return state;
     }
     await pause(100);

@@ -1,5 +1,5 @@
 import { TextDecoder } from 'node:util';
-import { ended, completed, type Outcome } from '../../core/outcome.ts';
+import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { maskText } from '../mask.ts';
 import type { OutboundResponse } from '../outbound-request.ts';
 import type { HttpParameters, HttpResult } from './parameters.ts';

@@ -1,18 +1,24 @@
 import type { Agent } from 'undici';
 import type { Config } from '../../config/env.ts';
 import { EngineError } from '../../core/errors.ts';
-import { type Outcome, ended } from '../../core/outcome.ts';
 import { parseOutboundAllow } from '../../core/outbound.ts';
+import { ended, type Outcome } from '../../core/outcome.ts';
 import { defineEngine, type EngineContext } from '../define-engine.ts';
 import { maskText } from '../mask.ts';
 import { createOutboundAgent, isOutboundRefusal } from '../outbound-guard.ts';
-import { outboundRequest, type OutboundResponse } from '../outbound-request.ts';
+import { type OutboundResponse, outboundRequest } from '../outbound-request.ts';
 import { resolveSecrets } from '../secret-values.ts';
 import { stoppedOutcome } from '../stopped.ts';
 import { judgeAnswer, toResult } from './answer.ts';
 import { HttpParameters, HttpResult, isHeaderValue } from './parameters.ts';
 
-type Prepared = { headers: Record<string, string>; secret_headers: Set<string>; secrets: string[]; body: string | undefined };
+type Prepared = {
+  signal: AbortSignal;
+  headers: Record<string, string>;
+  secret_headers: Set<string>;
+  secrets: string[];
+  body: string | undefined;
+};
 
 const MAX_REDIRECTS = 5;
 const elapsedMs = (since: number): number => Math.round((performance.now() - since) * 10) / 10;
@@ -45,7 +51,7 @@ async function prepare(parameters: HttpParameters, context: EngineContext): Prom
     'idempotency-key': `${runid}:${attempt}`,
   };
   const headers = { ...defaults, ...(content_type ? { 'content-type': content_type } : {}), ...values };
-  return { headers, secret_headers: secret_names, secrets, body };
+  return { signal: context.signal, headers, secret_headers: secret_names, secrets, body };
 }
 
 /** The system's code of a network failure, also where several addresses were tried and where it is wrapped. */
@@ -67,9 +73,9 @@ function noAnswer(error: unknown, url: string, secrets: readonly string[]): Outc
   return ended('failed', { code: 'no_answer', message: `${shownUrl(url)}: ${message}`, details: { error: networkCode(error) } });
 }
 
-async function exchange(agent: Agent, parameters: HttpParameters, signal: AbortSignal, prepared: Prepared): Promise<OutboundResponse> {
+async function exchange(agent: Agent, parameters: HttpParameters, prepared: Prepared): Promise<OutboundResponse> {
   const { method, url, max_response_bytes } = parameters;
-  const { headers, secret_headers, body } = prepared;
+  const { headers, secret_headers, body, signal } = prepared;
   const max_redirects = parameters.follow_redirects ? MAX_REDIRECTS : 0;
   const options = { method, url, headers, secret_headers, signal, max_response_bytes, max_redirects };
   return await outboundRequest(agent, body === undefined ? options : { ...options, body });
@@ -86,7 +92,7 @@ async function run(agent: Agent, parameters: HttpParameters, context: EngineCont
   const prepared = await prepare(parameters, context);
   await context.log.system(`> ${parameters.method} ${maskText(shownUrl(parameters.url), prepared.secrets)}`);
   const started = performance.now();
-  const answer = await exchange(agent, parameters, context.signal, prepared).catch((error: unknown) => ({ error }));
+  const answer = await exchange(agent, parameters, prepared).catch((error: unknown) => ({ error }));
   if (context.signal.aborted) return stoppedOutcome(context);
   if ('error' in answer) {
     const outcome = noAnswer(answer.error, parameters.url, prepared.secrets);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EngineError } from '../../core/errors.ts';
+import type { EngineError } from '../../core/errors.ts';
 import { parseOutboundUrl } from '../outbound-guard.ts';
 import { PlainOrSecret } from '../secret-values.ts';
 

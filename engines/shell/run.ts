@@ -71,7 +71,9 @@ async function follow(started: Started, context: EngineContext, stdin: string | 
   return { exit, duration_s };
 }
 
-async function execute(host: ShellHost, parameters: ShellParameters, context: EngineContext, uid: number | null): Promise<Outcome> {
+type Execution = { host: ShellHost; parameters: ShellParameters; context: EngineContext; uid: number | null };
+
+async function execute({ host, parameters, context, uid }: Execution): Promise<Outcome> {
   const { runid } = context.instance;
   const { values: env, secrets } = await resolveSecrets(parameters.env, context, null);
   const log = maskedLog(context.log, secrets);
@@ -100,7 +102,7 @@ export async function runShell(host: ShellHost, parameters: ShellParameters, con
   host.active.add(runid);
   const user = canChangeUser() ? await takeUserId(host.uid_base) : null;
   try {
-    return await execute(host, parameters, context, user?.uid ?? null);
+    return await execute({ host, parameters, context, uid: user?.uid ?? null });
   } finally {
     await user?.release();
     host.active.delete(runid);

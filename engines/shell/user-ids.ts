@@ -44,7 +44,7 @@ export async function killUnowned(base: number): Promise<number> {
   for (const uid of new Set(ours)) {
     const server = await reserve(uid);
     if (!server) continue;
-    killed += await killAll((found) => found.uid === uid, uid).finally(() => close(server));
+    killed += await killAll((found) => found.uid === uid, uid).finally(async () => await close(server));
   }
   return killed;
 }

@@ -3,8 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { createEngines } from '../../engines/index.ts';
-import { testDocker } from '../support/docker-image.ts';
-import { ensureTestImage, TEST_IMAGE } from '../support/docker-image.ts';
+import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
 import { engineRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
 

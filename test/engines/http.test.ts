@@ -1,9 +1,9 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { parseOutboundAllow } from '../../core/outbound.ts';
 import { createHttpEngine } from '../../engines/http/index.ts';
 import { createOutboundAgent } from '../../engines/outbound-guard.ts';
 import { outboundRequest } from '../../engines/outbound-request.ts';
-import { parseOutboundAllow } from '../../core/outbound.ts';
 import { engineRun } from '../support/engine-context.ts';
 
 type Seen = { method: string; url: string; headers: http.IncomingHttpHeaders; body: string };
