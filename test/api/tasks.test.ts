@@ -11,7 +11,10 @@ beforeAll(async () => {
 afterAll(async () => await api.stop());
 
 const submit = async (item: Record<string, unknown> = {}, caller = api.user): Promise<Task> => {
-  const answer = await api.as(caller).post('/tasks').send({ template: 't', ...item });
+  const answer = await api
+    .as(caller)
+    .post('/tasks')
+    .send({ template: 't', ...item });
   expect(answer.status).toBe(201);
   return answer.body;
 };
@@ -19,10 +22,20 @@ const submit = async (item: Record<string, unknown> = {}, caller = api.user): Pr
 describe('submitting', () => {
   it('answers 201 with the task, its place and a notification, and reads the same thing back', async () => {
     api.notified.length = 0;
-    const answer = await api.as(api.user).post('/tasks').send({ template: 't', parameters: { n: 1 }, tags: { team: 'x' }, priority: 70 });
+    const answer = await api
+      .as(api.user)
+      .post('/tasks')
+      .send({ template: 't', parameters: { n: 1 }, tags: { team: 'x' }, priority: 70 });
     expect(answer.status).toBe(201);
     expect(answer.headers.location).toBe(`/api/v1/tasks/${answer.body.uuid}`);
-    expect(answer.body).toMatchObject({ status: 'queued', user: 'user', parameters: { n: 1 }, tags: { team: 'x' }, priority: 70, runid: null });
+    expect(answer.body).toMatchObject({
+      status: 'queued',
+      user: 'user',
+      parameters: { n: 1 },
+      tags: { team: 'x' },
+      priority: 70,
+      runid: null,
+    });
     expect(api.notified).toEqual(['dispatch']);
     const read = await api.as(api.user).get(`/tasks/${answer.body.uuid}`);
     expect(read.status).toBe(200);
@@ -32,23 +45,35 @@ describe('submitting', () => {
 
   it('takes a batch all or nothing and points into the bad item', async () => {
     const before = await countOf(api.em, 'tasks');
-    const good = await api.as(api.user).post('/tasks').send([{ template: 't' }, { template: 't', name: 'second' }]);
+    const good = await api
+      .as(api.user)
+      .post('/tasks')
+      .send([{ template: 't' }, { template: 't', name: 'second' }]);
     expect(good.status).toBe(201);
     expect(good.body.items.map((task: Task) => task.name)).toEqual(['t', 'second']);
-    const bad = await api.as(api.user).post('/tasks').send([{ template: 't' }, { template: 'nope' }, { template: 't', parameters: { n: 'x' } }]);
+    const bad = await api
+      .as(api.user)
+      .post('/tasks')
+      .send([{ template: 't' }, { template: 'nope' }, { template: 't', parameters: { n: 'x' } }]);
     expect(bad.status).toBe(422);
     expect(bad.body.errors.map((e: { pointer: string }) => e.pointer)).toEqual(['/1/template', '/2/parameters/n']);
     expect(await countOf(api.em, 'tasks')).toBe(before + 2);
   });
 
   it('points into a single task without an index', async () => {
-    const answer = await api.as(api.user).post('/tasks').send({ template: 't', parameters: { n: 'x' } });
+    const answer = await api
+      .as(api.user)
+      .post('/tasks')
+      .send({ template: 't', parameters: { n: 'x' } });
     expect(answer.status).toBe(422);
     expect(answer.body.errors[0].pointer).toBe('/parameters/n');
   });
 
   it('refuses 1,001 items and an empty batch', async () => {
-    const many = await api.as(api.user).post('/tasks').send(Array.from({ length: 1001 }, () => ({ template: 't' })));
+    const many = await api
+      .as(api.user)
+      .post('/tasks')
+      .send(Array.from({ length: 1001 }, () => ({ template: 't' })));
     expect(many.status).toBe(422);
     expect((await api.as(api.user).post('/tasks').send([])).status).toBe(422);
   });

@@ -1,0 +1,124 @@
+import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne } from './factories.ts';
+import type { TestApi } from './api.ts';
+import { query } from '../../entities/sql.ts';
+
+/** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. */
+export type RouteCase = { path: string; body?: Record<string, unknown>; owner?: true };
+
+let made = 0;
+const fresh = (word: string): string => `${word}-${++made}`;
+
+const ownTask = async ({ em, user }: TestApi) => (await submitOne(contextOf(em, user))).uuid;
+const ownInstance = async ({ em, user }: TestApi) => (await startTask(contextOf(em, user))).runid;
+
+async function endedTask(api: TestApi): Promise<string> {
+  const uuid = await ownTask(api);
+  await query(api.em, `update tasks set status = 'cancelled', completed_at = now() where uuid = $1`, [uuid]);
+  return uuid;
+}
+
+const spareUser = async ({ em }: TestApi) => (await makeUser(em, fresh('user'))).id;
+
+async function spareSecret(api: TestApi): Promise<string> {
+  const name = fresh('secret');
+  const values = [name, api.vault.encrypt('x'), api.vault.key_id];
+  await query(api.em, 'insert into secrets (name, ciphertext, key_id) values ($1, $2, $3)', values);
+  return name;
+}
+
+const fixed = (path: string, body?: () => Record<string, unknown>) => async (): Promise<RouteCase> => ({
+  path,
+  ...(body ? { body: body() } : {}),
+});
+const at =
+  (path: (id: string | number) => string, make: (api: TestApi) => Promise<string | number>, more: Partial<RouteCase> = {}) =>
+  async (api: TestApi): Promise<RouteCase> => ({ path: path(await make(api)), ...more });
+const own = { owner: true } as const;
+const queue = ({ em }: TestApi) => makeQueue(em, fresh('queue'));
+const pool = ({ em }: TestApi) => makePool(em, fresh('pool'));
+const worker = ({ em }: TestApi) => makeWorker(em, fresh('worker'));
+const template = ({ em }: TestApi) => makeTemplate(em, fresh('template'));
+
+/** One good request per route, by operation id; a route without one fails the tests that walk the list. */
+export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> = {
+  submitTasks: fixed('/tasks', () => ({
+    template: 't',
+    name: 'a task',
+    parameters: { n: 1 },
+    queue: 'q',
+    priority: 50,
+    timeout: 60,
+    not_before: '2030-01-01T00:00:00Z',
+    tags: { a: 'b' },
+    idempotency_key: fresh('key'),
+  })),
+  listTasks: fixed('/tasks'),
+  getTask: at((id) => `/tasks/${id}`, ownTask, own),
+  explainTask: at((id) => `/tasks/${id}/explain`, ownTask, own),
+  listTaskHistory: at((id) => `/tasks/${id}/history`, ownTask, own),
+  listTaskInstances: at((id) => `/tasks/${id}/instances`, ownTask, own),
+  getTaskLogs: at((id) => `/tasks/${id}/logs`, ownTask, own),
+  cancelTask: at((id) => `/tasks/${id}/cancel`, ownTask, { ...own, body: { reason: 'because' } }),
+  retryTask: at((id) => `/tasks/${id}/retry`, endedTask, own),
+  listInstances: fixed('/instances'),
+  getInstance: at((id) => `/instances/${id}`, ownInstance, own),
+  getInstanceLogs: at((id) => `/instances/${id}/logs`, ownInstance, own),
+  streamInstanceLogs: at((id) => `/instances/${id}/logs/stream`, ownInstance, own),
+  listTemplates: fixed('/templates'),
+  getTemplate: at((id) => `/templates/${id}`, template),
+  createTemplate: fixed('/templates', () => ({
+    name: fresh('template'),
+    engine: 'empty',
+    description: 'a template',
+    schema: { type: 'object' },
+    parameters: { n: 1 },
+    queue: 'q',
+    priority: 50,
+    timeout: 60,
+    cpu: 0.5,
+    memory_mb: 16,
+    retry_policy: { max_attempts: 3, initial_s: 1, factor: 2, max_s: 10, jitter: 0.5, codes: ['x'] },
+    at_most_once: false,
+    quota_cost: 0,
+  })),
+  createTemplateVersion: at((id) => `/templates/${id}/versions`, template, {
+    body: { description: 'new', parameters: { n: 2 }, schema: {}, cpu: 2 },
+  }),
+  deleteTemplate: at((id) => `/templates/${id}`, template),
+  listQueues: fixed('/queues'),
+  getQueue: at((id) => `/queues/${id}`, queue),
+  createQueue: fixed('/queues', () => ({ name: fresh('queue'), capacity: 2, pool: 'p', priority: 40, step_s: 30, max_depth: 100 })),
+  changeQueue: at((id) => `/queues/${id}`, queue, { body: { capacity: 3, priority: 60, step_s: 10, max_depth: null } }),
+  deleteQueue: at((id) => `/queues/${id}`, queue),
+  holdQueue: at((id) => `/queues/${id}/hold`, queue),
+  resumeQueue: at((id) => `/queues/${id}/resume`, queue),
+  drainQueue: at((id) => `/queues/${id}/drain`, queue),
+  listPools: fixed('/pools'),
+  getPool: at((id) => `/pools/${id}`, pool),
+  createPool: fixed('/pools', () => ({ name: fresh('pool'), total_cpu: 2.5, total_memory: 1000 })),
+  changePool: at((id) => `/pools/${id}`, pool, { body: { total_cpu: 3, total_memory: 2000 } }),
+  deletePool: at((id) => `/pools/${id}`, pool),
+  holdPool: at((id) => `/pools/${id}/hold`, pool),
+  resumePool: at((id) => `/pools/${id}/resume`, pool),
+  drainPool: at((id) => `/pools/${id}/drain`, pool),
+  listWorkers: fixed('/workers'),
+  getWorker: at((id) => `/workers/${id}`, worker),
+  drainWorker: at((id) => `/workers/${id}/drain`, worker),
+  resumeWorker: at((id) => `/workers/${id}/resume`, worker),
+  getMe: fixed('/users/me'),
+  listUsers: fixed('/users'),
+  getUser: at((id) => `/users/${id}`, spareUser),
+  createUser: fixed('/users', () => {
+    const username = fresh('someone');
+    return { username, email: `${username}@example.org`, role: 'user', rights: ['shell'], quota: 5 };
+  }),
+  changeUser: at((id) => `/users/${id}`, spareUser, { body: { email: null, role: 'user', rights: [], quota: null, is_active: true } }),
+  rotateApiKey: at((id) => `/users/${id}/api-key`, spareUser, { body: { grace_s: 10 } }),
+  revokeApiKey: at((id) => `/users/${id}/api-key`, spareUser),
+  listSecrets: fixed('/secrets'),
+  createSecret: fixed('/secrets', () => ({ name: fresh('secret'), value: 'v', hosts: ['api.example.org'], granted_to: ['user'] })),
+  replaceSecret: at((id) => `/secrets/${id}`, spareSecret, { body: { value: 'w', hosts: [], granted_to: ['*'] } }),
+  deleteSecret: at((id) => `/secrets/${id}`, spareSecret),
+  listAuditLog: fixed('/audit-log'),
+  getInvariants: fixed('/admin/invariants'),
+};
