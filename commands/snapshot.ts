@@ -62,6 +62,7 @@ type CandidateRow = { uuid: string; queue: string; need: string; type: string; c
 /**
  * The heads of every group of equally needy tasks in the given queues, as many per group as the queue has room for: never a row limit before
  * feasibility, so no number of tasks that do not fit can hide one that does. Rows under another transaction's lock are skipped.
+ * The order is by the column (`tasks.vtime`), not by the output of the same name: only so does the index give the heads without a sort.
  */
 export async function lockCandidates(em: Em, room: { name: string; room: number }[]): Promise<Candidate[]> {
   const rows = await query<CandidateRow>(
@@ -76,7 +77,7 @@ export async function lockCandidates(em: Em, room: { name: string; room: number 
      select c.* from need, lateral (
        select uuid, queue, need, type, (cpu * 1000)::int4 as cpu_milli, memory_mb, extract(epoch from vtime)::float8 * 1000 as vtime
        from tasks where status = 'queued' and queue = need.queue and need = need.need
-       order by vtime, uuid limit need.room for no key update skip locked) c`,
+       order by tasks.vtime, tasks.uuid limit need.room for no key update skip locked) c`,
     [room.map((r) => r.name), room.map((r) => r.room)],
   );
   return rows.map((row) => ({

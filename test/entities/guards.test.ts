@@ -222,8 +222,8 @@ describe('what the database itself refuses', () => {
     const { uuid } = await submitOne(ctx);
     await force('tasks', `updated_at = '2020-01-01'`, uuid);
     await cancelTask(ctx, uuid, null);
-    const fresh = `select 1 from tasks where updated_at > now() - interval '1 minute'`;
-    expect(await sql(fresh)).toHaveLength(1);
+    const touched = `select 1 from tasks where updated_at > now() - interval '1 minute'`;
+    expect(await sql(touched)).toHaveLength(1);
     for (const table of ['pools', 'queues', 'workers', 'users', 'templates']) {
       await sql(`update ${table} set created_at = created_at`);
       const stale = await sql(
