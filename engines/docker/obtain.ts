@@ -100,7 +100,8 @@ export async function obtainContainer(run: DockerRun): Promise<Container> {
     await context.log.system(`re-attached to container ${container.id.slice(0, 12)}`);
     return container;
   }
-  if (!context.signal.aborted) await patiently(host.client, () => start(container));
+  context.signal.throwIfAborted();
+  await patiently(host.client, () => start(container));
   return container;
 }
 

@@ -29,7 +29,7 @@ for round in 1 2; do
 done
 `;
 
-/** Kills running shell tasks when the worker itself is killed. One small process per worker, started with the first task. */
+/** Kills running shell tasks when the worker itself is killed. One small process per worker, from the first task to the worker's end. */
 export class ShellGuard {
   private child: ChildProcess | null = null;
   private readonly live = new Map<string, Guarded>();
@@ -40,13 +40,10 @@ export class ShellGuard {
     else this.start();
   }
 
-  /** To be called when nothing of the instance is left. The guard ends with the last one. */
+  /** To be called when nothing of the instance is left. */
   remove(runid: string): void {
     this.live.delete(runid);
     this.child?.stdin?.write(`- ${runid}\n`);
-    if (this.live.size > 0) return;
-    this.child?.stdin?.end();
-    this.child = null;
   }
 
   private say({ runid, pid, uid }: Guarded): void {

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/env.ts';
+import { ended } from '../../core/outcome.ts';
 import { defineEngine } from '../define-engine.ts';
 import { ShellGuard } from './guard.ts';
+import { removeSpares } from './home.ts';
 import { ShellParameters, ShellResult } from './parameters.ts';
 import { killAll } from './processes.ts';
 import { runShell, type ShellHost } from './run.ts';
@@ -17,9 +19,10 @@ function availability(config: Pick<Config, 'ENGINE_SHELL'>): Availability {
 
 /** Kills what earlier processes of this worker, or workers that are gone, left running. Tasks of other workers alive are not touched. */
 async function sweep(host: ShellHost, live: ReadonlySet<string>, logger: Logger): Promise<void> {
-  const isLeftover = (runid: string | null): boolean => runid !== null && !live.has(runid) && !host.active.has(runid);
-  const marked = await killAll((found) => found.worker === host.worker && isLeftover(found.runid));
+  const isLeftover = (runid: string): boolean => !live.has(runid) && !host.active.has(runid);
+  const marked = await killAll(({ runid, worker }) => worker === host.worker && runid !== null && isLeftover(runid));
   const unowned = canChangeUser() ? await killUnowned(host.uid_base) : 0;
+  await removeSpares(host.worker, isLeftover);
   if (marked + unowned > 0) logger.warn({ processes: marked + unowned }, 'killed left-over processes of shell tasks');
 }
 
@@ -39,7 +42,10 @@ export function createShellEngine(config: Pick<Config, 'ENGINE_SHELL' | 'SHELL_U
     right: 'shell',
     defaults: { cpu: 0.5, memory_mb: 128 },
     available: async () => availability(config),
-    run: (parameters, context) => runShell(host, parameters, context),
+    run: async (parameters, context) => {
+      const usable = availability(config);
+      return usable.ok ? await runShell(host, parameters, context) : ended('failed', { code: 'engine_off', message: usable.reason });
+    },
     sweep: (live, logger) => sweep(host, live, logger),
   });
 }

@@ -1,6 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { access, chmod, chown, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, chown, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { EngineError } from '../../core/errors.ts';
@@ -40,27 +39,6 @@ async function tryWrapper(file: string): Promise<string[] | null> {
 async function findWrapper(): Promise<string[]> {
   wrapper ??= (async () => (await tryWrapper('/usr/bin/setpriv')) ?? (await tryWrapper('/bin/setpriv')) ?? [])();
   return await wrapper;
-}
-
-/** Whether a foreign user can get into the folder through all its parents; below a private home directory nobody can. */
-async function isReachable(folder: string): Promise<boolean> {
-  for (let at = path.dirname(folder); ; at = path.dirname(at)) {
-    if (((await stat(at)).mode & 0o001) === 0) return false;
-    if (at === path.dirname(at)) return true;
-  }
-}
-
-/**
- * The folder that the command lives in, private to its user: the instance's, or one below the system's temporary folder where the
- * task's user could not reach the instance's.
- * @returns the folder and how to remove what was made besides
- */
-export async function makeHome(folder: string, runid: string, uid: number | null): Promise<{ home: string; remove(): Promise<void> }> {
-  const inPlace = uid === null || (await isReachable(folder));
-  const home = inPlace ? folder : await mkdtemp(path.join(tmpdir(), `orchestrator-${runid}-`));
-  await chmod(home, 0o700);
-  if (uid !== null) await chown(home, uid, uid);
-  return { home, remove: () => (inPlace ? Promise.resolve() : rm(home, { recursive: true, force: true })) };
 }
 
 async function makeWorkingFolder({ parameters, home, uid }: Launch): Promise<string> {

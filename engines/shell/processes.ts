@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EngineError } from '../../core/errors.ts';
@@ -42,27 +43,59 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** Kills everything of a user id in one system call, which a program that forks faster than it is listed cannot outrun. */
-async function killUser(uid: number): Promise<void> {
-  const killer = spawn('/bin/sh', ['-c', 'kill -KILL -1'], { uid, gid: uid, env: {}, stdio: 'ignore' });
-  await new Promise((done) => killer.once('error', done).once('exit', done));
+const PATIENCE_MS = 10_000;
+
+/** Repeats `round` until it says that nothing was left to kill. @throws EngineError internal: something is still there after 10 s */
+async function untilGone(what: string, round: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (let wait = 2; !(await round()); wait = Math.min(wait * 2, 50)) {
+    if (performance.now() > deadline) throw new EngineError('internal', `${what} could not be killed within ${PATIENCE_MS / 1000} s`);
+    await pause(wait);
+  }
+}
+
+/** A dead process stays listed until its parent asks for it, which init may do seconds later. */
+function isAlive(pid: string): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+/** Whether anything of this user runs. Synchronous, because one look costs less than handing it to another thread. */
+function isActive(uid: number): boolean {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.some((pid) => statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === uid && isAlive(pid));
 }
 
 /**
- * Kills whatever `matches` until nothing does any more, descendants in sessions of their own included.
+ * Kills everything of a user id, by one system call that its processes cannot outrun by forking, and waits until they are gone.
  * @throws EngineError internal: something is still there after 10 s
  */
-export async function killAll(matches: (found: FoundProcess) => boolean, uid: number | null = null): Promise<number> {
+export async function killUser(uid: number): Promise<void> {
+  await untilGone(`processes of user id ${uid}`, async () => {
+    const killer = spawn('/bin/sh', ['-c', 'kill -KILL -1'], { uid, gid: uid, env: {}, cwd: '/', stdio: 'ignore' });
+    const code = await new Promise<number | null>((done) => {
+      killer.once('error', () => done(null)).once('exit', done);
+    });
+    return code === 0 && !isActive(uid);
+  });
+}
+
+/**
+ * Kills whatever `matches` until nothing does any more, descendants in sessions of their own included. @returns how many
+ * @throws EngineError internal: something is still there after 10 s
+ */
+export async function killAll(matches: (found: FoundProcess) => boolean): Promise<number> {
   const killed = new Set<number>();
-  for (let round = 0; round < 200; round++) {
+  await untilGone('left-over processes of shell tasks', async () => {
     const found = (await listProcesses()).filter((one) => one.pid !== process.pid && matches(one));
-    if (found.length === 0) return killed.size;
     for (const { pid } of found) {
       killed.add(pid);
       signalProcess(pid, 'SIGKILL');
     }
-    if (uid !== null && round > 0) await killUser(uid);
-    await pause(Math.min(5 + round * 5, 50));
-  }
-  throw new EngineError('internal', `processes ${[...killed].slice(-5).join(', ')} of a shell task could not be killed within 10 s`);
+    return found.length === 0;
+  });
+  return killed.size;
 }

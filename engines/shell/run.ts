@@ -5,10 +5,11 @@ import { maskedLog } from '../mask.ts';
 import { resolveSecrets } from '../secret-values.ts';
 import { stoppedOutcome, stopReason } from '../stopped.ts';
 import type { ShellGuard } from './guard.ts';
-import { launch, makeHome, type ShellChild } from './launch.ts';
+import { makeHome, spareName } from './home.ts';
+import { launch, type ShellChild } from './launch.ts';
 import { OutputPump } from './output.ts';
 import type { ShellParameters, ShellResult } from './parameters.ts';
-import { killAll, signalProcess } from './processes.ts';
+import { killAll, killUser, signalProcess } from './processes.ts';
 import { canChangeUser, takeUserId } from './user-ids.ts';
 
 /** What the runs of one worker share. `active`: runids at work in this process. */
@@ -22,10 +23,11 @@ const GRACE_MS: Record<StopReason, number> = { cancel: 5_000, timeout: 5_000, sh
 const exitOf = async (child: ShellChild): Promise<Exit> =>
   await new Promise((done) => child.once('exit', (exit_code, signal) => done({ exit_code, signal })));
 
-/** Kills what is left of the instance: its group, what carries its mark, and everything of its user. */
-async function killRest({ pid, uid, runid }: Pick<Started, 'pid' | 'uid' | 'runid'>): Promise<void> {
+/** Kills what is left of the instance: everything of its user where it has one, else its group and what carries its mark. */
+async function killRest({ pid, uid, runid }: Started): Promise<void> {
   signalProcess(-pid, 'SIGKILL');
-  await killAll((found) => found.runid === runid || (uid !== null && found.uid === uid), uid);
+  if (uid === null) await killAll((found) => found.runid === runid);
+  else await killUser(uid);
 }
 
 /** On abort: SIGTERM to the group, SIGKILL to everything after the grace. @returns how to stop listening */
@@ -77,7 +79,7 @@ async function execute({ host, parameters, context, uid }: Execution): Promise<O
   const { runid } = context.instance;
   const { values: env, secrets } = await resolveSecrets(parameters.env, context, null);
   const log = maskedLog(context.log, secrets);
-  const { home, remove } = await makeHome(context.folder, runid, uid);
+  const { home, remove } = await makeHome({ folder: context.folder, spare: spareName(host.worker, runid), uid });
   try {
     const child = await launch({ parameters, env, home, runid, worker: host.worker, uid });
     if ('missing' in child) return outcomeOf({ exit_code: child.missing.includes('ENOENT') ? 127 : 126, signal: null }, 0);

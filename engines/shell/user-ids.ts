@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { EngineError } from '../../core/errors.ts';
-import { killAll, listProcesses } from './processes.ts';
+import { killUser, listProcesses } from './processes.ts';
 
 /** How many user ids there are, from SHELL_UID_BASE on. */
 export const USER_IDS = 1_000;
@@ -22,29 +23,43 @@ const close = async (server: net.Server): Promise<void> => await new Promise((do
 /** Where tasks can run as users of their own: only root may change the id, and the reservation needs Linux. */
 export const canChangeUser = (): boolean => process.platform === 'linux' && process.getuid?.() === 0;
 
+/** User ids that belong to accounts of this machine; nothing of theirs may ever be killed. */
+async function accountIds(): Promise<Set<number>> {
+  const text = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  return new Set(text.split('\n').map((line) => Number(line.split(':')[2])));
+}
+
 /**
- * Takes a user id that nobody on this machine uses, whether reserved or by a leftover process.
+ * Takes a user id that no task of any worker on this machine has. The choice is random, so that one that was just killed rests.
  * @throws EngineError unavailable: all are taken
  */
 export async function takeUserId(base: number): Promise<UserId> {
-  const used = new Set((await listProcesses()).map((found) => found.uid));
+  const accounts = await accountIds();
   const first = Math.floor(Math.random() * USER_IDS);
   for (let i = 0; i < USER_IDS; i++) {
     const uid = base + ((first + i) % USER_IDS);
-    const server = used.has(uid) ? null : await reserve(uid);
+    const server = accounts.has(uid) ? null : await reserve(uid);
     if (server) return { uid, release: () => close(server) };
   }
   throw new EngineError('unavailable', `shell: all ${USER_IDS} user ids from ${base} on are in use on this machine`);
 }
 
-/** Kills processes under our user ids that no worker of this machine holds any more. @returns how many */
-export async function killUnowned(base: number): Promise<number> {
-  const ours = (await listProcesses()).map((found) => found.uid).filter((uid) => uid >= base && uid < base + USER_IDS);
-  let killed = 0;
-  for (const uid of new Set(ours)) {
-    const server = await reserve(uid);
-    if (!server) continue;
-    killed += await killAll((found) => found.uid === uid, uid).finally(async () => await close(server));
+async function killIfUnowned(uid: number): Promise<boolean> {
+  const server = await reserve(uid);
+  if (!server) return false;
+  try {
+    await killUser(uid);
+    return true;
+  } finally {
+    await close(server);
   }
+}
+
+/** Kills processes under our user ids that no worker of this machine holds any more. @returns of how many user ids */
+export async function killUnowned(base: number): Promise<number> {
+  const accounts = await accountIds();
+  const found = (await listProcesses()).map(({ uid }) => uid).filter((uid) => uid >= base && uid < base + USER_IDS);
+  let killed = 0;
+  for (const uid of new Set(found)) if (!accounts.has(uid) && (await killIfUnowned(uid))) killed++;
   return killed;
 }
