@@ -18,7 +18,7 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
 
 /** What came instead, short enough to read. */
 function received(root: unknown, path: readonly PropertyKey[]): string {
-  if (CONFIDENTIAL.has(String(path.at(-1)))) return '';
+  if (path.some((step) => CONFIDENTIAL.has(String(step)))) return '';
   const shown = JSON.stringify(valueAt(root, path)) ?? 'nothing';
   return `, got ${shown.length > 80 ? `${shown.slice(0, 77).toWellFormed()}…` : shown}`;
 }
