@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signalQuietly } from './guarded-process.ts';
 
@@ -18,15 +18,6 @@ export function commandLine(pid: number): string | null {
 export function readQuietly(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
-/** The working folder of a live process where the system tells (Linux), else null. */
-export function workingFolder(pid: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`);
   } catch {
     return null;
   }

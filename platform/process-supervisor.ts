@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../config/logger.ts';
+import { EngineError } from '../core/errors.ts';
 import type { Exit, Running } from './guarded-process.ts';
 import { HEALTHY_AFTER_MS, restartDelay } from './restart-delay.ts';
 
@@ -20,9 +21,14 @@ export class Supervisor {
     this.#logger = logger;
   }
 
-  /** Starts a part and keeps it alive from then on. @throws what the first start throws: nothing is restarted then */
+  /** Starts a part and keeps it alive from then on. @throws what the first start throws, nothing is restarted then; EngineError conflict: stopped meanwhile */
   async keep(part: Part): Promise<void> {
-    const kept: Kept = { part, running: await part.start() };
+    const running = await part.start();
+    if (this.#stopping.signal.aborted) {
+      await running.stop(part.stop_limit_ms);
+      throw new EngineError('conflict', `${part.name}: started while everything was being stopped; expected no start any more`);
+    }
+    const kept: Kept = { part, running };
     this.#kept.push(kept);
     void this.#watch(kept);
   }

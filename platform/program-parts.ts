@@ -5,7 +5,8 @@ import type { Exit } from './guarded-process.ts';
 import { type NodeProcess, startNode } from './node-part.ts';
 import type { Part } from './process-supervisor.ts';
 
-const READY_MS = 60_000;
+/** Generous: a machine under full load takes ten times its usual two seconds. */
+const READY_MS = 180_000;
 
 /** Polls until the program says that it is ready; a program that ends before, or takes too long, is a failure. */
 async function untilReady(name: string, child: NodeProcess, ready: () => Promise<boolean>): Promise<NodeProcess> {

@@ -42,12 +42,15 @@ export function staleness() {
   const installed = installedPackages();
   if (installed === null) return 'an earlier installation did not finish';
   for (const [folder, entry] of Object.entries(lockedPackages('package-lock.json'))) {
-    if (folder === '' || entry.link) continue;
-    const found = installed[folder];
-    if (!found && !mayBeAbsent(entry)) return `${folder} is missing`;
-    if (found && found.version !== entry.version) return `${folder} is ${found.version}, the lock file says ${entry.version}`;
+    const problem = folder === '' || entry.link ? null : compare(folder, entry, installed[folder]);
+    if (problem) return problem;
   }
   return null;
+}
+
+function compare(folder, entry, found) {
+  if (!found) return mayBeAbsent(entry) ? null : `${folder} is missing`;
+  return found.version === entry.version ? null : `${folder} is ${found.version}, the lock file says ${entry.version}`;
 }
 
 /** PATH without the project's own tools, which an installation deletes under its feet. */

@@ -68,6 +68,14 @@ describe('supervisor', () => {
     expect(part.starts).toBe(1);
   });
 
+  it('stops at once what became ready only after everything was told to stop', async () => {
+    const log: string[] = [];
+    const supervisor = new Supervisor(logger);
+    await supervisor.stop();
+    await expect(supervisor.keep(mortal('late', log))).rejects.toThrow(/started while everything was being stopped/);
+    expect(log).toEqual(['start late', 'stop late']);
+  });
+
   it('does not hide that a first start fails', async () => {
     const part = mortal('a', []);
     part.failing = 1;
