@@ -66,7 +66,10 @@ async function knowEnded(em: Em, items: readonly FinishItem[]): Promise<Map<stri
   return new Map(rows.map(({ runid, ...ended }) => [runid, ended]));
 }
 
-/** Locks in the order task, instance, grant, queue, pool, worker: each step reads the one before, which fixes the order inside the statement. */
+/**
+ * Locks in the order task, instance, grant, queue, pool, worker, and within each by key (`locked`, `owned`, `lq`, `lp`, `lw`): each step reads the one
+ * before, which fixes the order inside the statement. The updates alone would take several rows in the order of some plan.
+ */
 const FINISH = `
 with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
@@ -74,10 +77,12 @@ with f as (
 locked as (
   select t.uuid, f.runid, t.cancel_requested_at is not null as cancel from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
+owned as (
+  select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
 i as (
   update instances set status = f.status, end_time = clock_timestamp(), code = f.code, result = f.result, error = f.error,
     logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
-  from f join locked on locked.runid = f.runid
+  from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
   where instances.runid = f.runid and instances.status in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
@@ -85,18 +90,24 @@ g as (
   update grants set released_at = clock_timestamp(), release_reason = i.status from i
   where grants.runid = i.runid and grants.released_at is null
   returning grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb),
+lq as (
+  select name from queues where name in (select queue from g) order by name for no key update),
 uq as (
   update queues set current_load = current_load - n.n
-  from (select queue, count(*)::int4 as n from g group by queue order by queue) n where queues.name = n.queue
+  from (select queue, count(*)::int4 as n from g group by queue) n, (select count(*) from lq) locked_queues where queues.name = n.queue
   returning queues.name),
+lp as (
+  select name from pools, (select count(*) from uq) after_queues where name in (select pool from g) order by name for no key update of pools),
 up as (
   update pools set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
-  from (select pool, sum(cpu) as cpu, sum(memory_mb) as memory from g group by pool order by pool) n, (select count(*) from uq) after_queues
+  from (select pool, sum(cpu) as cpu, sum(memory_mb) as memory from g group by pool) n, (select count(*) from lp) locked_pools
   where pools.name = n.pool
   returning pools.name),
+lw as (
+  select id from workers, (select count(*) from up) after_pools where id in (select worker from g) order by id for no key update of workers),
 uw as (
   update workers set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
-  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from g group by worker order by worker) n, (select count(*) from up) after_pools
+  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from g group by worker) n, (select count(*) from lw) locked_workers
   where workers.id = n.worker
   returning workers.id),
 t as (

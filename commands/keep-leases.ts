@@ -23,8 +23,12 @@ select i.runid, i.cancel_requested_at is not null as cancel_requested
 from unnest($1::uuid[], $2::int4[]) as l(runid, epoch) join instances i on i.runid = l.runid
 where i.lease_epoch = l.epoch and i.boot_id = $3 and i.status = 'running'`;
 
+/** Locks in the order of the ids, as whoever ends several instances does. */
 const WRITE = `
-update instances i set heartbeat_at = clock_timestamp(), progress = greatest(i.progress, least(100, l.progress)), progress_note = l.note
-from unnest($1::uuid[], $2::int4[], $4::int4[], $5::text[]) as l(runid, epoch, progress, note)
-where i.runid = l.runid and i.lease_epoch = l.epoch and i.boot_id = $3 and i.status = 'running'
+with own as (
+  select i.runid, l.progress, l.note
+  from unnest($1::uuid[], $2::int4[], $4::int4[], $5::text[]) as l(runid, epoch, progress, note) join instances i on i.runid = l.runid
+  where i.lease_epoch = l.epoch and i.boot_id = $3 and i.status = 'running' order by i.runid for no key update of i)
+update instances i set heartbeat_at = clock_timestamp(), progress = greatest(i.progress, least(100, own.progress)), progress_note = own.note
+from own where i.runid = own.runid
 returning i.runid, i.cancel_requested_at is not null as cancel_requested`;
