@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EngineError } from '../../core/errors.ts';
 
@@ -27,10 +27,14 @@ async function describe(pid: number): Promise<FoundProcess | null> {
   return { pid, uid: Number(uid), runid: variable(environ, RUNID_MARK), worker: variable(environ, WORKER_MARK) };
 }
 
-/** All processes of this machine, or none where there is no /proc (macOS): there the process group must do. */
+const pids = (): string[] => (existsSync('/proc/self') ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : []);
+const ownerOf = (pid: string): number | undefined => statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+
+/** The processes of this machine that could be ours: all for root, else our own user's. None where there is no /proc (macOS): there the process group must do. */
 export async function listProcesses(): Promise<FoundProcess[]> {
-  const names = await quietly(readdir('/proc'), []);
-  const found = await Promise.all(names.filter((name) => /^\d+$/.test(name)).map((name) => describe(Number(name))));
+  const own = process.getuid?.();
+  const candidates = own === 0 ? pids() : pids().filter((pid) => ownerOf(pid) === own);
+  const found = await Promise.all(candidates.map((pid) => describe(Number(pid))));
   return found.filter((process) => process !== null);
 }
 
@@ -65,8 +69,7 @@ function isAlive(pid: string): boolean {
 
 /** Whether anything of this user runs. Synchronous, because one look costs less than handing it to another thread. */
 function isActive(uid: number): boolean {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.some((pid) => statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === uid && isAlive(pid));
+  return pids().some((pid) => ownerOf(pid) === uid && isAlive(pid));
 }
 
 /**
