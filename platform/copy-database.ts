@@ -1,9 +1,10 @@
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { EngineError } from '../core/errors.ts';
 import { columnsOf, listTables, migrationsOf, quoted, replaceRows, selectOf, type Table } from './database-tables.ts';
+import { openDatabase } from './open-database.ts';
 
 /** Rows and checksum of one table on both sides; the checksum does not depend on the rows' order. */
 export type CopiedTable = { table: string; rows: number; source_sum: string; target_sum: string };
@@ -16,15 +17,7 @@ const PLAIN =
   "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; set extra_float_digits = 1";
 
 async function open(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'orchestrator move-data', connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined);
-  await client.connect().catch((cause: unknown) => {
-    throw new EngineError(
-      'unavailable',
-      `database ${new URL(url).host}: cannot connect; expected a PostgreSQL 18 that this address and password open`,
-      { cause },
-    );
-  });
+  const client = await openDatabase(url, 'orchestrator move-data');
   await client.query(PLAIN);
   return client;
 }

@@ -4,10 +4,11 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import pg from 'pg';
+import type pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { EngineError } from '../core/errors.ts';
 import { columnsOf, listTables, migrationsOf, replaceRows, selectOf } from './database-tables.ts';
+import { openDatabase } from './open-database.ts';
 
 const HEADER = '-- orchestrator dump 1; schema: ';
 const COPY = /^COPY "((?:[^"]|"")+)" \(.+\) FROM stdin;$/;
@@ -28,8 +29,7 @@ async function* textOf(client: pg.Client): AsyncGenerator<string | Buffer> {
  */
 export async function dumpDatabase(url: string, file: string): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-  const client = new pg.Client({ connectionString: url, application_name: 'orchestrator dump' });
-  await client.connect();
+  const client = await openDatabase(url, 'orchestrator dump');
   try {
     await client.query('begin isolation level repeatable read read only');
     await pipeline(
@@ -82,8 +82,7 @@ async function* rowsUntilEnd(lines: AsyncGenerator<Buffer>): AsyncGenerator<Buff
  * @throws EngineError conflict: other schema; invalid_input: not a complete dump
  */
 export async function restoreDump(url: string, file: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: 'orchestrator restore' });
-  await client.connect();
+  const client = await openDatabase(url, 'orchestrator restore');
   try {
     const [wanted, found] = [await schemaOfDump(file), await migrationsOf(client)];
     if (wanted.join() !== found.join())

@@ -1,9 +1,9 @@
 import type { Config } from '../config/env.ts';
+import type { Connections } from './connect.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 import type { Part, Supervisor } from './process-supervisor.ts';
-import { startTemporalServer } from './temporal-server.ts';
-import type { Connections } from './connect.ts';
 import { ensureExternalTemporal } from './search-attributes.ts';
+import { startTemporalServer } from './temporal-server.ts';
 
 /** Says what a start is doing. */
 export type Report = (line: string) => void;

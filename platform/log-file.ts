@@ -1,4 +1,4 @@
-import { copyFileSync, fstatSync, mkdirSync, openSync, readSync, renameSync, existsSync, ftruncateSync, closeSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
 import path from 'node:path';
 
 const MAX_BYTES = 10 * 1024 * 1024;

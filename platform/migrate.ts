@@ -2,9 +2,9 @@ import path from 'node:path';
 import { type Config, loadConfig } from '../config/env.ts';
 import { EngineError } from '../core/errors.ts';
 import { createOrm } from '../entities/orm.ts';
-import { withDatabase } from './with-database.ts';
 import { migrateDown, migrateUp } from './migrations.ts';
 import { runEntry } from './run-entry.ts';
+import { withDatabase } from './with-database.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 

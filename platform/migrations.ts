@@ -1,8 +1,9 @@
 import path from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import type { MikroORM } from '../entities/orm.ts';
 import { holdsData } from './database-tables.ts';
 import { dumpDatabase } from './dump.ts';
+import { openDatabase } from './open-database.ts';
 
 /** What a run did: names of migrations, oldest first, and the dump's file where one was made. */
 export type MigrationReport = { names: string[]; dump: string | null };
@@ -15,8 +16,7 @@ const fileNameNow = (): string => `${new Date().toISOString().replaceAll(':', '-
 
 /** Runs `work` while this session holds the lock of the migrations; others wait. */
 async function exclusively<T>(orm: MikroORM, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: urlOf(orm), application_name: 'orchestrator migrations' });
-  await client.connect();
+  const client = await openDatabase(urlOf(orm), 'orchestrator migrations');
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK]);
     return await work(client);

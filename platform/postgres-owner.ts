@@ -18,7 +18,7 @@ function ownerNamed(name: string): Owner | null {
 
 /** Makes a system user without home or shell; minimal images may have neither command. */
 function createUser(name: string): Owner | null {
-  const made = spawnSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', name], {
+  const made = spawnSync('/usr/sbin/useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', name], {
     encoding: 'utf8',
   });
   return made.status === 0 ? ownerNamed(name) : null;

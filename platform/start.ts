@@ -1,8 +1,8 @@
 import os from 'node:os';
 import path from 'node:path';
+import { seed } from '../commands/seed.ts';
 import { type Config, loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
-import { seed } from '../commands/seed.ts';
 import { createEngines } from '../engines/index.ts';
 import { createOrm } from '../entities/orm.ts';
 import type { Connections } from './connect.ts';

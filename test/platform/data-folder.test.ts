@@ -1,6 +1,6 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { once } from 'node:events';
 import path from 'node:path';
 import { resolveEndpoints } from '../../platform/connect.ts';
 import { readEndpoints, writeEndpoints } from '../../platform/endpoints.ts';

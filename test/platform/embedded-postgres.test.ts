@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../platform/embedded-postgres.ts';
 import { commandLine } from '../../platform/pid-file.ts';
@@ -10,7 +11,7 @@ import { postmasterPid } from '../../platform/postmaster.ts';
 import { eventually } from '../support/eventually.ts';
 import { dataFolder } from './fixtures/folder.ts';
 
-const fixture = path.resolve(import.meta.dirname, 'fixtures/start-postgres.ts');
+const fixture = fileURLToPath(new URL('./fixtures/start-postgres.ts', import.meta.url));
 
 async function sql(url: string, text: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });

@@ -1,5 +1,5 @@
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateDown, migrateUp } from '../../platform/migrations.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 describe('migrations', () => {
   let db: TestDatabase;

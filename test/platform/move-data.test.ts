@@ -83,6 +83,13 @@ describe('moving data', () => {
     expect(await tasksIn(one.url)).toBe(500);
   });
 
+  it('says which side does not answer, without its password', async () => {
+    const one = await database();
+    const nowhere = 'postgres://someone:hush@127.0.0.1:9/nothing';
+    await expect(copyDatabase(one.url, nowhere)).rejects.toThrow('database 127.0.0.1:9/nothing: cannot connect');
+    await expect(dumpDatabase(nowhere, path.join(data_dir, 'x'))).rejects.not.toThrow(/hush/);
+  });
+
   it('is refused between different schemas', async () => {
     const [one, two] = [await filled(), await database()];
     await ask(two.url, 'drop schema public cascade; create schema public');

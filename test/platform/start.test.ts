@@ -2,8 +2,8 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { commandLine } from '../../platform/pid-file.ts';
 import { type Endpoints, readEndpoints } from '../../platform/endpoints.ts';
+import { commandLine } from '../../platform/pid-file.ts';
 import { eventually } from '../support/eventually.ts';
 import { dataFolder } from './fixtures/folder.ts';
 
