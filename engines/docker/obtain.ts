@@ -46,11 +46,10 @@ async function find({ host, context }: DockerRun): Promise<Container | null> {
 }
 
 /** Creates the container, or finds the one that an earlier request or execution created under the same name. */
-async function create(run: DockerRun): Promise<Container> {
+async function create(run: DockerRun, env: Record<string, string>): Promise<Container> {
   const { host, parameters, context } = run;
   const { worker, log_bytes } = host;
   const facts = await daemonFacts(host);
-  const { values: env } = await resolveSecrets(parameters.env, context, null);
   try {
     return await host.client.docker.createContainer(
       containerSpec({ parameters, env, instance: context.instance, worker, log_bytes, facts }),
@@ -73,8 +72,9 @@ async function createOrFind(run: DockerRun): Promise<Container> {
       throw new ContainerFailure('container_gone', 'the container was removed by somebody else before it was done');
   }
   await patiently(host.client, () => ensureImage(host.client.docker, parameters, context), signal);
+  const { values: env } = await resolveSecrets(parameters.env, context, null);
   signal.throwIfAborted();
-  return await patiently(host.client, () => create(run), signal);
+  return await patiently(host.client, () => create(run, env), signal);
 }
 
 async function start(container: Container): Promise<void> {

@@ -38,7 +38,12 @@ describe('line splitter', () => {
     const line = 'ä€😀x'.repeat(30_000);
     const pieces = split([Buffer.from(`${line}\nnext\n`)]);
     expect(pieces.slice(0, -2).every((piece) => piece.continues && Buffer.byteLength(piece.text) <= 65_536)).toBe(true);
-    expect(pieces.slice(0, -1).map((piece) => piece.text).join('')).toBe(line);
+    expect(
+      pieces
+        .slice(0, -1)
+        .map((piece) => piece.text)
+        .join(''),
+    ).toBe(line);
     expect(pieces.slice(-2).map((piece) => piece.continues)).toEqual([false, false]);
   });
 
@@ -56,16 +61,24 @@ describe('line splitter', () => {
   test('any chunking of any bytes gives the same lines', () => {
     const byte = fc.constantFrom(0x0a, 0x0d, 0x00, 0x61, 0xc3, 0xa4, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80, 0xff);
     fc.assert(
-      fc.property(fc.array(byte, { maxLength: 80 }), fc.array(fc.nat(80), { maxLength: 20 }), fc.integer({ min: 4, max: 20 }), (list, cuts, max) => {
-        const bytes = Uint8Array.from(list);
-        expect(split(chunked(bytes, cuts), max)).toEqual(split([bytes], max));
-      }),
+      fc.property(
+        fc.array(byte, { maxLength: 80 }),
+        fc.array(fc.nat(80), { maxLength: 20 }),
+        fc.integer({ min: 4, max: 20 }),
+        (list, cuts, max) => {
+          const bytes = Uint8Array.from(list);
+          expect(split(chunked(bytes, cuts), max)).toEqual(split([bytes], max));
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
 
   test('joined lines equal ordinary text', () => {
-    const line = fc.string({ unit: 'grapheme' }).map((s) => s.replace(/[\r\n\0]/g, '')).filter((s) => s.isWellFormed());
+    const line = fc
+      .string({ unit: 'grapheme' })
+      .map((s) => s.replace(/[\r\n\0]/g, ''))
+      .filter((s) => s.isWellFormed());
     fc.assert(
       fc.property(fc.array(line), fc.array(fc.nat(500)), fc.integer({ min: 8, max: 100 }), (lines, cuts, max) => {
         const text = lines.map((l) => `${l}\n`).join('');

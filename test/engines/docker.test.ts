@@ -98,6 +98,21 @@ describeDocker('docker engine', () => {
     expect(engine.result.safeParse(outcome.result).success).toBe(true);
   });
 
+  test('has a network of its own by default, and none when it asks for none', async () => {
+    const script = 'ls /sys/class/net';
+    expect((await docked({ image: TEST_IMAGE, command: ['sh', '-c', script] })).run.of('stdout')).toEqual(['eth0', 'lo']);
+    expect((await docked(sh(script))).run.of('stdout')).toEqual(['lo']);
+  });
+
+  test('a secret in the environment arrives, and one that is not granted ends the run before there is a container', async () => {
+    const env = { S: { secret: 'pw' } };
+    expect((await docked({ ...sh('printf %s "$S" | wc -c'), env }, { secrets: { pw: 'hunter2' } })).run.of('stdout')).toEqual(['7']);
+    const { run, work, runid } = await start({ ...sh('echo never'), env });
+    await expect(work).rejects.toMatchObject({ code: 'not_found' });
+    await expect(inspectOf(runid)).rejects.toMatchObject({ statusCode: 404 });
+    await run.close();
+  });
+
   test('all of 2,000 lines and an unfinished last one arrive, also from a container that is gone at once', async () => {
     const { run } = await docked(sh('seq 1 2000; printf end'));
     expect(run.of('stdout')).toEqual([...numbers(1, 2000), 'end']);

@@ -79,7 +79,7 @@ describe('shell engine', () => {
 
   test('secrets arrive and are masked, also when split between writes', async () => {
     const { run } = await shell(
-      { script: 'printf "<%s" hun; sleep 0.2; printf "ter2> %s\\n" "${#S}"', env: { S: { secret: 'pw' } } },
+      { script: 'printf "<%s" hun; sleep 0.2; printf "ter2> %s\\n" "$(printf %s "$S" | wc -c)"', env: { S: { secret: 'pw' } } },
       { secrets: { pw: 'hunter2' } },
     );
     expect(run.of('stdout')).toEqual(['<***> 7']);

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
-import { createLineSplitter } from '../../core/lines.ts';
 import { EngineError } from '../../core/errors.ts';
+import { createLineSplitter } from '../../core/lines.ts';
 import type { EngineContext, EngineInstance, StopReason } from '../../engines/define-engine.ts';
 
 export type TestLine = { stream: 'stdout' | 'stderr' | 'system'; text: string };
