@@ -4,6 +4,7 @@ import { EngineError } from '../core/errors.ts';
 
 /** How long requests under way may take to finish when the server stops, in ms. */
 const DRAIN_MS = 10_000;
+const IDLE_CHECK_MS = 25;
 
 /** Slow or silent clients hold a connection for no longer than this, in ms. Streams that write are not touched by them. */
 const LIMITS = {
@@ -37,10 +38,12 @@ export async function listen(listener: RequestListener, { host, port }: { host: 
   return { url: `http://${name}:${address.port}`, port: address.port, stop: () => close(server) };
 }
 
+/** Connections that were busy become idle one by one and would be kept alive, so they are looked for until none is left. */
 async function close(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   const impatience = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
+  clearInterval(idle);
   clearTimeout(impatience);
 }

@@ -23,6 +23,7 @@ export const requestId: RequestHandler = (req: Request, res: Response, next: Nex
 export function requestLog(logger: Logger, metrics: HttpMetrics): RequestHandler {
   return (req, res, next) => {
     const started = process.hrtime.bigint();
+    const path = req.originalUrl.split('?', 1)[0];
     res.once('close', () => {
       const seconds = Number(process.hrtime.bigint() - started) / 1e9;
       const { request_id, actor, route } = localsOf(res);
@@ -30,7 +31,7 @@ export function requestLog(logger: Logger, metrics: HttpMetrics): RequestHandler
       logger.info(
         {
           method: req.method,
-          path: req.path,
+          path,
           status: res.statusCode,
           ms: Math.round(seconds * 1e5) / 100,
           user: actor?.username,
