@@ -5,6 +5,9 @@ import type { Exit } from './guarded-process.ts';
 import { type NodeProcess, startNode } from './node-part.ts';
 import type { Part } from './process-supervisor.ts';
 
+/** Beyond the grace a worker stores how interrupted work ended. */
+const STORE_MS = 25_000;
+
 /** Generous: a machine under full load takes ten times its usual two seconds. */
 const READY_MS = 180_000;
 
@@ -46,5 +49,5 @@ export function workerPart(database_url: string, env: Record<string, string>, gr
     };
     return await untilReady('worker', child, registered).finally(() => client.end());
   };
-  return { name: 'worker', stop_limit_ms: (grace_s + 10) * 1000, start };
+  return { name: 'worker', stop_limit_ms: grace_s * 1000 + STORE_MS, start };
 }

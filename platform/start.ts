@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { seed } from '../commands/seed.ts';
@@ -70,6 +71,9 @@ function announce(config: Config, endpoints: Endpoints): void {
     '',
     'Submit a task:',
     `curl -s -X POST ${endpoints.api}/api/v1/tasks -H "Authorization: Bearer $(cat '${keyFile(config)}')" -H 'Content-Type: application/json' -d '${task}'`,
+    ...(existsSync(keyFile(config))
+      ? []
+      : [`(the administrator's key is not in ${keyFile(config)}: this database was set up with another data folder)`]),
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
