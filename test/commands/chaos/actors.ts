@@ -1,0 +1,134 @@
+import { admit } from '../../../commands/admit.ts';
+import { appendLogs } from '../../../commands/append-logs.ts';
+import { cancelTask } from '../../../commands/cancel-task.ts';
+import type { CommandContext } from '../../../commands/context.ts';
+import { type FinishItem, finishInstances } from '../../../commands/finish-instances.ts';
+import { keepLeases } from '../../../commands/keep-leases.ts';
+import { releaseDue } from '../../../commands/release-due.ts';
+import { retryTask } from '../../../commands/retry-task.ts';
+import { query } from '../../../entities/sql.ts';
+import { claim, outcome, submit } from '../../support/factories.ts';
+import type { Random } from './random.ts';
+import { type Action, type Chaos, count, found, type Known } from './world.ts';
+
+const contextFor = (chaos: Chaos, random: Random): CommandContext => ({
+  em: chaos.em(),
+  actor: random.pick(chaos.users) as CommandContext['actor'],
+  request_id: null,
+});
+
+const dispatch: Action = async (chaos, random) => {
+  const admitted = await admit(chaos.em(), { limit: random.between(1, 20) });
+  count(chaos, 'admitted', admitted.length);
+  for (const { runid, task_id, worker } of admitted) chaos.known.push({ runid, task_id, worker, epoch: 0, done: false });
+};
+
+const release: Action = async (chaos) => count(chaos, 'released', await releaseDue(chaos.em(), 10));
+
+const send: Action = async (chaos, random) => {
+  const template = random.pick(['plain', 'retried', 'once', 'paid']) ?? 'plain';
+  const tasks = await submit(contextFor(chaos, random), { template, priority: random.between(0, 100) }, random.between(1, 4));
+  count(chaos, 'submitted', tasks.length);
+  chaos.tasks.push(...tasks.map((task) => task.uuid));
+};
+
+/** Rather a task of late, which is more likely under way. */
+const someTask = (chaos: Chaos, random: Random): string | undefined =>
+  random.pick(random.chance(0.7) ? chaos.tasks.slice(-15) : chaos.tasks);
+
+/** Rather one that is not known to be final. */
+const someInstance = (chaos: Chaos, random: Random): Known | undefined => {
+  const live = chaos.known.filter((instance) => !instance.done);
+  return random.pick(random.chance(0.85) ? live : chaos.known);
+};
+
+const cancel: Action = async (chaos, random) => {
+  const uuid = random.chance(0.5) ? someInstance(chaos, random)?.task_id : someTask(chaos, random);
+  if (!uuid) return;
+  await cancelTask(contextFor(chaos, random), uuid, 'chaos');
+  count(chaos, 'cancelled');
+};
+
+const retry: Action = async (chaos, random) => {
+  const ended = await query<{ uuid: string }>(chaos.em(), `select uuid from tasks where status in ('failed', 'cancelled') limit 20`);
+  const uuid = random.chance(0.8) ? random.pick(ended)?.uuid : someTask(chaos, random);
+  if (!uuid) return;
+  await retryTask(contextFor(chaos, random), uuid);
+  count(chaos, 'retried');
+};
+
+/** Claims in order, late, twice, or for a worker that does not hold it. What is known before the call must bind it. */
+const take: Action = async (chaos, random) => {
+  const instance = someInstance(chaos, random);
+  if (!instance) return;
+  const execution = Math.max(1, instance.epoch + random.between(-1, 2));
+  const worker = random.chance(0.9) ? instance.worker : 'w0';
+  const mustLose = instance.done || execution <= instance.epoch || worker === 'w0';
+  const won = await claim(chaos.em(), { runid: instance.runid, worker }, execution);
+  if (!won) return count(chaos, 'claim refused');
+  if (mustLose) found(chaos, `claim of ${instance.runid} by execution ${execution} on ${worker} was won, it had to lose`);
+  instance.epoch = Math.max(instance.epoch, execution);
+  count(chaos, 'claimed');
+  const lines = [0, 1].map((i) => ({ seq: won.next_seq + i, stream: 'stdout' as const, line: 'x' }));
+  await appendLogs(chaos.em(), { runid: instance.runid, lease_epoch: execution, lines, cut: 0 });
+};
+
+const ENDS = ['completed', 'completed', 'completed', 'failed', 'failed', 'lost', 'timed_out', 'cancelled'] as const;
+
+/** Ends up to six instances of any queue in one call: owned, superseded, final already, and whoever holds them. */
+const finish: Action = async (chaos, random) => {
+  const chosen = new Set(Array.from({ length: random.between(1, 6) }, () => someInstance(chaos, random)));
+  const mustLose = new Set<string>();
+  const items: FinishItem[] = [];
+  for (const instance of chosen) {
+    if (!instance) continue;
+    const lease_epoch = random.pick([null, instance.epoch, instance.epoch, instance.epoch - 1]) as number | null;
+    if (instance.done || (lease_epoch !== null && lease_epoch < instance.epoch)) mustLose.add(instance.runid);
+    items.push({ runid: instance.runid, lease_epoch, outcome: outcome(random.pick(ENDS) ?? 'failed') });
+  }
+  const done = await finishInstances(chaos.em(), items, 'worker:chaos');
+  for (const { runid } of done) {
+    if (mustLose.has(runid)) found(chaos, `finish of ${runid} took effect, it was superseded or final`);
+    for (const instance of chosen) if (instance?.runid === runid) instance.done = true;
+  }
+  count(chaos, 'finished', done.length);
+  count(chaos, 'finish refused', items.length - done.length);
+};
+
+const heartbeat: Action = async (chaos, random) => {
+  const chosen = Array.from({ length: 8 }, () => someInstance(chaos, random)).filter((i) => i !== undefined);
+  const leases = chosen.map(({ runid, epoch }) => ({ runid, lease_epoch: epoch, progress: random.between(0, 100), note: null }));
+  await keepLeases(chaos.em(), { boot_id: '00000000-0000-4000-8000-000000000001', leases, write: true });
+};
+
+/** Resizes, holds and drains what may be; workers of `pb` and `pb` itself keep their size. */
+const operate: Action = async (chaos, random) => {
+  const state = random.pick(['active', 'active', 'hold', 'drain']) ?? 'active';
+  const [sql, parameters] = random.pick([
+    [`update pools set total_cpu = $1, total_memory = $2 where name = 'pa'`, [random.between(0, 8), random.between(0, 4000)]],
+    [`update queues set capacity = $1 where name = $2`, [random.between(0, 6), random.pick(['qa', 'qc']) ?? 'qa']],
+    [`update queues set status = $1 where name = $2`, [state, random.pick(['qa', 'qb', 'qc', 'qd']) ?? 'qa']],
+    [`update pools set status = $1 where name = 'pa'`, [state]],
+    [`update workers set status = $1 where id = $2`, [random.pick(['active', 'active', 'drain', 'offline']), `w${random.between(1, 5)}`]],
+    [
+      `update workers set heartbeat_at = now() - make_interval(secs => $1) where id = $2`,
+      [random.between(0, 90), `w${random.between(1, 5)}`],
+    ],
+  ]) as [string, unknown[]];
+  await query(chaos.em(), sql, parameters);
+  count(chaos, 'operated');
+};
+
+/** Who takes part: each has what it may do, and repeats it until the run is over. */
+export const ACTORS: Record<string, Action[]> = {
+  'dispatcher 1': [dispatch, dispatch, release],
+  'dispatcher 2': [dispatch, dispatch, release],
+  'dispatcher 3': [dispatch, dispatch, release],
+  'dispatcher 4': [dispatch, dispatch, release],
+  'client 1': [send, send, send, cancel, retry],
+  'client 2': [send, send, cancel, cancel, retry],
+  'worker 1': [take, take, finish, heartbeat],
+  'worker 2': [take, take, finish, heartbeat],
+  'worker 3': [take, finish, finish],
+  operator: [operate],
+};

@@ -1,0 +1,125 @@
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { runChaos } from './chaos/run-chaos.ts';
+
+/** What is changed in the statements, and the finding that must give it away. Each is a slip that somebody could make. */
+type Bug = { name: string; from: string | RegExp; to: string; finding: RegExp };
+
+const BUGS: Bug[] = [
+  {
+    name: 'admission forgets the worker’s counters',
+    from: 'used_cpu = used_cpu + n.cpu, used_memory = used_memory + n.memory\n  from (select worker',
+    to: 'used_cpu = used_cpu\n  from (select worker',
+    finding: /worker_counters|held on a worker|check/,
+  },
+  {
+    name: 'an end gives the pool nothing back',
+    from: 'used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory\n  from (select pool',
+    to: 'used_cpu = used_cpu\n  from (select pool',
+    finding: /pool_counters/,
+  },
+  {
+    name: 'an end leaves the queue full',
+    from: 'current_load = current_load - n.n',
+    to: 'current_load = current_load',
+    finding: /queue_load/,
+  },
+  {
+    name: 'an end keeps its grant',
+    from: 'where grants.runid = i.runid and grants.released_at is null',
+    to: 'where false',
+    finding: /grant_follows_instance/,
+  },
+  {
+    name: 'an end forgets the fence',
+    from: '(f.epoch is null or instances.lease_epoch = f.epoch)',
+    to: 'true',
+    finding: /finish of .* took effect/,
+  },
+  {
+    name: 'a claim is won by the same execution twice',
+    from: 'and lease_epoch < $2',
+    to: 'and lease_epoch <= $2',
+    finding: /claim of .* was won/,
+  },
+  {
+    name: 'a claim asks no worker',
+    from: 'and worker = $3 and status',
+    to: `and worker = coalesce($3, worker) or runid = $1 and status`,
+    finding: /claim of .* was won|final/,
+  },
+  {
+    name: 'an end does not see that somebody wanted to cancel',
+    from: 'and locked.cancel then',
+    to: 'and false then',
+    finding: /although it was to be cancelled/,
+  },
+  {
+    name: 'an end refunds quota of what completed',
+    from: `where decided in ('failed', 'cancelled') and quota_cost > 0`,
+    to: 'where quota_cost > 0',
+    finding: /quota/,
+  },
+  {
+    name: 'a retry charges nothing',
+    from: /used_quota \+ \$2 where/,
+    to: 'used_quota + $2 * 0 where',
+    finding: /quota/,
+  },
+  {
+    name: 'a release leaves no trace',
+    from: /insert into task_history[^)]*\)\s*select uuid, 'task', 'pending', 'queued'.*$/s,
+    to: 'select uuid from t',
+    finding: /history_is_gapless/,
+  },
+  {
+    name: 'rooms are looked at without locks',
+    from: /^(select (?:name|id), (?:pool|status).*) for no key update$/s,
+    to: '$1',
+    finding: /check constraint|counters|queue_load/,
+  },
+  { name: 'candidates are taken without locks', from: 'for no key update skip locked) c', to: ') c', finding: /./ },
+  {
+    name: 'an admission counts no attempt',
+    from: 'attempt = attempt + 1, status_reason',
+    to: 'attempt = attempt + 2, status_reason',
+    finding: /attempts that are not numbered/,
+  },
+  {
+    name: 'log lines are counted from where they are not',
+    from: 'coalesce(max(seq), 0) + 1 as next_seq',
+    to: 'coalesce(max(seq), 0) + 2 as next_seq',
+    finding: /logs_are_gapless/,
+  },
+];
+
+const FLOOR = {
+  submitted: 120,
+  admitted: 100,
+  claimed: 60,
+  finished: 90,
+  retried: 8,
+  cancelled: 15,
+  operated: 40,
+  samples: 15,
+  released: 10,
+};
+
+describe('a bug that is planted on purpose', () => {
+  let db: TestDatabase;
+  beforeAll(async () => {
+    db = await createTestDatabase();
+  });
+  afterAll(() => db.drop());
+
+  it.each(BUGS)('is found: $name', async ({ from, to, finding }) => {
+    let planted = 0;
+    const rewrite = (sql: string): string => {
+      const changed = sql.replace(from, to);
+      if (changed !== sql) planted += 1;
+      return changed;
+    };
+    const { findings } = await runChaos(db, { seed: 7, floor: FLOOR, rewrite });
+    expect(planted).toBeGreaterThan(0);
+    expect(findings.join('\n')).toMatch(finding);
+  });
+});
