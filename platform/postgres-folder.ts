@@ -38,12 +38,13 @@ async function ownedFolder(folder: string, owner: Owner | null): Promise<void> {
 /**
  * Prepares `<data folder>/postgres`. Where this process is root and the server's user may not enter the way there (a clone in /root), it is a
  * link to a folder under /var/lib/task-orchestrator, and `report` says so.
- * @throws EngineError unavailable: neither place can be used
+ * @throws EngineError unavailable: neither place can be used; forbidden: data of another user
  */
 export async function prepareFolder(data_dir: string, owner: Owner | null, report: (line: string) => void): Promise<PostgresFolder> {
   const inside = path.join(data_dir, 'postgres');
   await mkdir(data_dir, { recursive: true, mode: 0o711 }).catch(() => undefined);
   if (!existsSync(inside)) await rm(inside, { force: true });
+  await refuseOtherOwner(layout(inside).data, owner);
   await ownedFolder(inside, owner);
   const real = realpathSync(inside);
   if (owner === null || canUse(owner, real)) return layout(real);
@@ -68,9 +69,9 @@ async function outside(inside: string, owner: Owner, report: (line: string) => v
 
 /** PostgreSQL opens only what belongs to the user it runs as: data made by a person is not opened for root, who runs it as somebody else. */
 async function refuseOtherOwner(data: string, owner: Owner | null): Promise<void> {
-  const { uid } = await stat(data);
+  const uid = (await stat(data).catch(() => null))?.uid;
   const expected = owner?.uid ?? process.getuid?.();
-  if (expected === undefined || uid === expected) return;
+  if (uid === undefined || expected === undefined || uid === expected) return;
   throw new EngineError(
     'forbidden',
     `${data}: belongs to user ${uid}, expected ${expected}: start as that user, change its owner, or set DATA_DIR`,
@@ -101,7 +102,6 @@ async function ensurePassword(folder: PostgresFolder, owner: Owner | null): Prom
 export async function ensureCluster(folder: PostgresFolder, binaries: PostgresBinaries, owner: Owner | null): Promise<string> {
   if (existsSync(path.join(folder.data, 'PG_VERSION'))) {
     await refuseOtherVersion(folder.data);
-    await refuseOtherOwner(folder.data, owner);
     return await ensurePassword(folder, owner);
   }
   const half = halfMade(folder);

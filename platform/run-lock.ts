@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { EngineError } from '../core/errors.ts';
 import { commandLine, readQuietly } from './pid-file.ts';
@@ -36,14 +36,27 @@ function removeStale(file: string): void {
   }
 }
 
+function makeWritable(data_dir: string): void {
+  try {
+    mkdirSync(data_dir, { recursive: true, mode: 0o711 });
+    accessSync(data_dir, constants.W_OK);
+  } catch (cause) {
+    throw new EngineError(
+      'forbidden',
+      `${data_dir}: cannot be written to; expected a folder of the user that starts the engine: set DATA_DIR to one`,
+      { cause },
+    );
+  }
+}
+
 /**
  * Claims a data folder for this process: one engine on a folder at a time. A lock whose process is dead is taken over.
  * @param purpose said to whoever comes second
  * @returns a function that gives it back
- * @throws EngineError conflict: names the process that has it
+ * @throws EngineError conflict: names the process that has it; forbidden: not writable
  */
 export function claimDataFolder(data_dir: string, purpose: string): () => void {
-  mkdirSync(data_dir, { recursive: true, mode: 0o711 });
+  makeWritable(data_dir);
   const file = path.join(data_dir, 'run.lock');
   for (let n = 0; n < 10; n += 1) {
     if (take(file, purpose)) return () => release(file);

@@ -34,6 +34,11 @@ describe('data folder', () => {
     claimDataFolder(data_dir, 'a test')();
   });
 
+  it('is refused with a reason where nothing can be written', async () => {
+    await writeFile(path.join(data_dir, 'file'), '');
+    expect(() => claimDataFolder(path.join(data_dir, 'file', 'data'), 'a test')).toThrow(/cannot be written to.*DATA_DIR/);
+  });
+
   it('gives no connections when nothing runs, and says what to do', async () => {
     const config = { DATA_DIR: data_dir, DATABASE_URL: undefined, TEMPORAL_ADDRESS: undefined, TEMPORAL_UI_URL: undefined };
     await expect(resolveEndpoints(config)).rejects.toThrow(/run "npm start", or set DATABASE_URL/);

@@ -128,7 +128,7 @@ describe('embedded PostgreSQL', () => {
   });
 
   it('refuses data of another major version and says what to do', async () => {
-    await mkdir(data(), { recursive: true });
+    await (await start()).stop();
     await writeFile(path.join(data(), 'PG_VERSION'), '15\n');
     await expect(start()).rejects.toThrow(/made by PostgreSQL 15, expected 18; move the folder away or set DATABASE_URL/);
   });
@@ -136,7 +136,9 @@ describe('embedded PostgreSQL', () => {
   it('refuses data of another user and says what to do', async () => {
     await (await start()).stop();
     await chown(data(), 54_321, 54_321);
+    const owner = (await stat(path.join(data_dir, 'postgres'))).uid;
     await expect(start()).rejects.toThrow(/belongs to user 54321, expected \d+: .*DATA_DIR/);
+    expect((await stat(path.join(data_dir, 'postgres'))).uid).toBe(owner);
   });
 
   it('reports what the server said when its data is damaged', async () => {
