@@ -28,7 +28,7 @@ export async function measureIdleStart(
   sides: Sides,
   settings: Settings,
   say: (line: string) => void,
-): Promise<{ figure: Figure; pairs: Pair<Delays, Delays>[] }> {
+): Promise<{ figures: Figure[]; pairs: Pair<Delays, Delays>[] }> {
   const { pairs, refused } = await alternate({
     roles: sides.roles,
     blocks: settings.blocks,
@@ -45,5 +45,5 @@ export async function measureIdleStart(
     refused,
     note: `p50 ${ms('ours', 0.5)} ms against ${ms('theirs', 0.5)} ms, p99 ${ms('ours', 0.99)} against ${ms('theirs', 0.99)}`,
   });
-  return { figure, pairs };
+  return { figures: [figure], pairs };
 }

@@ -1,9 +1,14 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { runEntry } from '../platform/run-entry.ts';
 import { measureIdleStart } from './idle-start.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { measureMemory } from './memory.ts';
-import { describeMachine, type Report, tableOf, writeReport } from './report.ts';
-import { startServers } from './servers.ts';
+import { describeMachine, type Report, tableOf, writeJson } from './report.ts';
+import { type Servers, startServers } from './servers.ts';
 import { parseSettings, type Settings } from './settings.ts';
 import { type Sides, startSides } from './sides.ts';
+import { COUNTING, startCounting, statementUses } from './statements.ts';
 import { measureSubmits } from './submit-latency.ts';
 import { measureThroughput } from './throughput.ts';
 
@@ -11,36 +16,46 @@ const began = Date.now();
 const say = (line: string): void => void process.stderr.write(`[${((Date.now() - began) / 1000).toFixed(0).padStart(4)} s] ${line}\n`);
 
 /** Everything in one run, on the same servers and processes. */
-async function measureAll(sides: Sides, settings: Settings): Promise<Report> {
-  const throughput = await measureThroughput(sides, settings, say);
-  const idle = await measureIdleStart(sides, settings, say);
-  const submits = await measureSubmits(sides, settings, say);
+async function measureAll(sides: Sides, settings: Settings): Promise<Pick<Report, 'figures' | 'raw'>> {
+  const wanted = new Set(settings.only);
+  const throughput = wanted.has('throughput') ? await measureThroughput(sides, settings, say) : null;
+  const submit = wanted.has('submit') ? await measureSubmits(sides, settings, say) : null;
+  const idle = wanted.has('idle') ? await measureIdleStart(sides, settings, say) : null;
   const memory = measureMemory(sides.roles);
-  return {
-    at: new Date(began).toISOString(),
-    machine: describeMachine(),
-    settings,
-    figures: [...throughput.figures, ...submits.figures, idle.figure, ...memory],
-    raw: { throughput: throughput.pairs, idle: idle.pairs, submit_one: submits.one, submit_many: submits.many },
-  };
+  return { figures: [throughput, submit, idle].flatMap((group) => group?.figures ?? []).concat(memory), raw: { throughput, submit, idle } };
 }
 
-async function run(settings: Settings): Promise<Report> {
-  say('starting PostgreSQL and Temporal in a folder of their own');
-  const servers = await startServers(say, {});
+/** Starts the parts, measures, and stops them; with a profile folder also counts the statements of the database meanwhile. */
+async function measureOn(servers: Servers, settings: Settings): Promise<Report> {
+  say('starting api, worker, bare Temporal, the HTTP + INSERT floor and the client');
+  if (settings.profile) mkdirSync(settings.profile, { recursive: true });
+  const sides = await startSides(servers, settings.profile);
   try {
-    say('starting api, worker, bare Temporal, the HTTP + INSERT floor and the client');
-    const sides = await startSides(servers, settings.profile);
-    return await measureAll(sides, settings).finally(() => sides.stop());
+    if (settings.profile) await startCounting(servers.database_url);
+    const measured = await untilInterrupted(measureAll(sides, settings));
+    if (settings.profile) writeJson(path.join(settings.profile, 'statements.json'), await statementUses(servers.database_url));
+    return { at: new Date(began).toISOString(), machine: describeMachine(), settings, ...measured };
   } finally {
-    await servers.stop();
+    await sides.stop();
   }
 }
 
-const settings = parseSettings(process.argv.slice(2));
-const report = await run(settings);
-process.stdout.write(`${tableOf(report.figures)}\n`);
-if (settings.json) writeReport(settings.json, report);
-else process.stdout.write(`${JSON.stringify({ machine: report.machine, figures: report.figures })}\n`);
-const failing = report.figures.filter(({ verdict }) => verdict === 'missed' || verdict === 'refused');
-process.exitCode = settings.strict && failing.length > 0 ? 1 : 0;
+/** @returns the report; everything that was started is stopped */
+async function run(settings: Settings): Promise<Report> {
+  say('starting PostgreSQL and Temporal in a folder of their own');
+  const servers = await startServers(say, settings.profile ? COUNTING : {});
+  return await measureOn(servers, settings).finally(() => servers.stop());
+}
+
+function show(report: Report, { json, strict }: Settings): void {
+  process.stdout.write(`${tableOf(report.figures)}\n`);
+  if (json) writeJson(json, report);
+  else process.stdout.write(`${JSON.stringify({ machine: report.machine, figures: report.figures })}\n`);
+  const short = report.figures.some(({ verdict }) => verdict === 'missed' || verdict === 'refused');
+  process.exitCode = strict && short ? 1 : 0;
+}
+
+await runEntry(async () => {
+  const settings = parseSettings(process.argv.slice(2));
+  show(await run(settings), settings);
+});
