@@ -50,10 +50,14 @@ function problemOf(error: ErrorObject): FieldProblem {
 export function engineProblems(schema: z.ZodType, parameters: unknown): FieldProblem[] {
   const parsed = schema.safeParse(parameters);
   if (parsed.success) return [];
-  return parsed.error.issues.map((issue) => ({
-    pointer: `/parameters${issue.path.map((part) => `/${escapePointer(String(part))}`).join('')}`,
-    detail: issue.message,
-  }));
+  return parsed.error.issues.flatMap(problemsOf).slice(0, 50);
+}
+
+/** An object's unknown keys are one issue, but a bad field each. */
+function problemsOf(issue: z.core.$ZodIssue): FieldProblem[] {
+  const pointer = `/parameters${issue.path.map((part) => `/${escapePointer(String(part))}`).join('')}`;
+  if (issue.code !== 'unrecognized_keys') return [{ pointer, detail: issue.message }];
+  return issue.keys.map((key) => ({ pointer: `${pointer}/${escapePointer(key)}`, detail: 'is not known here' }));
 }
 
 const escapePointer = (part: string): string => part.replaceAll('~', '~0').replaceAll('/', '~1');
