@@ -10,6 +10,7 @@ import { limitPerUser } from './rate-limit.ts';
 import { readBody } from './read-body.ts';
 import { localsOf } from './request-log.ts';
 import { sendAnswer } from './send-answer.ts';
+import { limitStreams } from './stream-limit.ts';
 
 export type RouteParts = Shared & { orm: MikroORM; authenticator: Authenticator };
 
@@ -25,14 +26,11 @@ export const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/
 export function mountRoutes(routes: readonly Route[], parts: RouteParts): Router {
   const router = Router({ caseSensitive: true });
   const perUser = limitPerUser(parts.config.RATE_LIMIT_PER_MINUTE);
+  const streams = limitStreams();
   for (const route of routes) {
-    const chain = [
-      noteRoute(route),
-      authenticate(route, parts.authenticator),
-      perUser,
-      ...readBody(route.large_body ?? false),
-      run(route, parts),
-    ];
+    const limits = route.response.stream === 'text/event-stream' ? [perUser, streams] : [perUser];
+    const body = readBody(route.large_body ?? false);
+    const chain = [noteRoute(route), authenticate(route, parts.authenticator), ...limits, ...body, run(route, parts)];
     router[route.method](expressPath(route.path), ...chain);
   }
   for (const [path, allow] of allowedMethods(routes)) router.all(expressPath(path), wrongMethod(path, allow));
@@ -76,7 +74,7 @@ function authenticate(route: Route, authenticator: Authenticator): RequestHandle
 function run(route: Route, parts: RouteParts): RequestHandler {
   return async (req, res) => {
     const input = parseInput(route, { params: req.params, query: req.query, headers: req.headers, body: req.body });
-    const ctx = contextOf(parts, res);
+    const ctx = contextOf(route, parts, res);
     const result = await route.handle(input, ctx);
     const { body, headers } = isReply(result) ? result : { body: result, headers: {} };
     await sendAnswer(route, { body, headers, signal: ctx.signal }, { req, res });
@@ -86,16 +84,22 @@ function run(route: Route, parts: RouteParts): RequestHandler {
 const isReply = (value: unknown): value is Reply<unknown> =>
   typeof value === 'object' && value !== null && 'reply' in value && value.reply === true;
 
-function contextOf(parts: RouteParts, res: Response): RouteContext {
-  const { request_id, actor } = localsOf(res);
+/** Only streams outlive their handler, so only they need to learn that the client has gone. */
+function signalOf(route: Route, stopping: AbortSignal, res: Response): AbortSignal {
+  if (route.response.stream === undefined) return stopping;
   const gone = new AbortController();
   res.once('close', () => gone.abort());
+  return AbortSignal.any([gone.signal, stopping]);
+}
+
+function contextOf(route: Route, parts: RouteParts, res: Response): RouteContext {
+  const { request_id, actor } = localsOf(res);
   return {
     ...parts,
     em: parts.orm.em.fork(),
     actor: actor as Actor,
     request_id,
-    signal: AbortSignal.any([gone.signal, parts.stopping]),
+    signal: signalOf(route, parts.stopping, res),
     forgetKeys: parts.authenticator.forget,
   };
 }
