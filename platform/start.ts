@@ -7,7 +7,7 @@ import { createLogger } from '../config/logger.ts';
 import { createEngines } from '../engines/index.ts';
 import { createOrm } from '../entities/orm.ts';
 import type { Connections } from './connect.ts';
-import { bringServers, type Report } from './embedded-servers.ts';
+import { allOrFirstFailure, bringServers, type Report } from './embedded-servers.ts';
 import { type Endpoints, removeEndpoints, writeEndpoints, writePrivate } from './endpoints.ts';
 import { migrateUp } from './migrations.ts';
 import { freePort } from './ports.ts';
@@ -49,8 +49,10 @@ async function keepPrograms(supervisor: Supervisor, config: Config, connections:
     API_PORT: String(port),
   };
   const api = `http://${config.HOST === '0.0.0.0' ? '127.0.0.1' : config.HOST}:${port}`;
-  await supervisor.keep(apiPart(api, env));
-  await supervisor.keep(workerPart(connections.database_url, env, config.SHUTDOWN_GRACE_S));
+  await allOrFirstFailure([
+    supervisor.keep(apiPart(api, env)),
+    supervisor.keep(workerPart(connections.database_url, env, config.SHUTDOWN_GRACE_S)),
+  ]);
   return {
     api,
     docs: `${api}/api/v1/docs`,
