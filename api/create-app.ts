@@ -51,6 +51,7 @@ export function createApp(parts: AppParts): Express {
 
 /** The last middleware: whatever was thrown becomes an answer, and what is our fault goes into the log with its cause. */
 function problems({ logger }: AppParts): ErrorRequestHandler {
+  // biome-ignore lint/complexity/useMaxParams: Express knows error handlers by their four parameters
   return (error, req, res, next) => {
     const { request_id } = localsOf(res);
     const { problem, headers, severity } = toProblem(error, { instance: req.originalUrl.split('?')[0] ?? '', request_id });
