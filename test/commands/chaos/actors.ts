@@ -43,7 +43,7 @@ const someInstance = (chaos: Chaos, random: Random): Known | undefined => {
 };
 
 const cancel: Action = async (chaos, random) => {
-  const uuid = random.chance(0.5) ? someInstance(chaos, random)?.task_id : someTask(chaos, random);
+  const uuid = random.chance(0.7) ? someInstance(chaos, random)?.task_id : someTask(chaos, random);
   if (!uuid) return;
   await cancelTask(contextFor(chaos, random), uuid, 'chaos');
   count(chaos, 'cancelled');
