@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { admit, startable } from '../commands/admit.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
@@ -6,6 +7,7 @@ import { TemporalLink } from './temporal-link.ts';
 import { WorkflowStarter } from './workflow-starter.ts';
 
 const PASS_LIMIT = 200;
+const GATHER_MS = 10;
 const OUTBOX_EVERY_MS = 2_000;
 const OUTBOX_AGE_MS = 2_000;
 const OUTBOX_LIMIT = 1_000;
@@ -26,6 +28,7 @@ export class Dispatcher {
   private stopped = false;
   private database_up = true;
   private outbox_at = -Infinity;
+  private passed_at = -Infinity;
 
   constructor(deps: DispatcherDeps) {
     this.deps = deps;
@@ -65,12 +68,12 @@ export class Dispatcher {
       await releaseDue(this.deps.fork());
     }
     if (!(await this.link.ready())) return;
-    await this.repeatStarts();
     for (let more = true; more && this.link.up && !this.stopped; ) {
       const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S });
       this.starter.start(admitted);
       more = admitted.length >= PASS_LIMIT;
     }
+    await this.repeatStarts();
   }
 
   private poll(): void {
@@ -80,6 +83,7 @@ export class Dispatcher {
 
   private async passes(): Promise<void> {
     while (this.dirty && !this.stopped) {
+      await this.gather();
       this.dirty = false;
       try {
         await this.tick();
@@ -88,6 +92,13 @@ export class Dispatcher {
         this.note(false, cause);
       }
     }
+  }
+
+  /** Under load, instances end every few milliseconds: what they free is given out together. The first poke after a quiet time does not wait. */
+  private async gather(): Promise<void> {
+    const since = performance.now() - this.passed_at;
+    if (since < GATHER_MS) await pause(GATHER_MS - since);
+    this.passed_at = performance.now();
   }
 
   /** The outbox: instances that hold resources but whose workflow nobody has seen begin. */

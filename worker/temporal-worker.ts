@@ -20,7 +20,7 @@ const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERR
  * call while Temporal is away, dozens a second, so it is heard only about errors; the dispatcher says once when Temporal goes and comes back.
  */
 export function installRuntime(logger: Logger): void {
-  const sink = logger.child({ part: 'temporal-sdk' });
+  const sink = logger.child({ component: 'temporal-sdk' });
   const speak = new DefaultLogger('WARN', ({ level, message, meta }) =>
     sink[ORDINARY.has(message) ? 'debug' : LEVELS[level]]({ ...meta }, message),
   );

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -56,6 +57,8 @@ export class Room {
   readonly data_dir: string;
   readonly settings: Record<string, string>;
   readonly notifier: Notifier;
+  /** Where the workers find the database; the test itself uses its own connection. */
+  database_url: string;
   /** host:port of the Temporal server that the workers use. */
   temporal_address = temporalAddress();
   private workers: RunningWorker[] = [];
@@ -63,6 +66,7 @@ export class Room {
 
   constructor(db: TestDatabase, data_dir: string, settings: Record<string, string>) {
     this.db = db;
+    this.database_url = db.url;
     this.data_dir = data_dir;
     this.settings = settings;
     this.notifier = createNotifier({ url: db.url, logger: pino({ level: 'silent' }) });
@@ -86,7 +90,7 @@ export class Room {
     const worker = await startWorker({
       config,
       id,
-      database_url: this.db.url,
+      database_url: this.database_url,
       temporal_address: this.temporal_address,
       engines: testEngines(config, id),
       version: 'test',
@@ -100,7 +104,7 @@ export class Room {
   /** Starts a worker as a process of its own, for tests that kill it. Resolves when it is ready. */
   async workerProcess(id: string, own: Record<string, string> = {}): Promise<WorkerProcess> {
     const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own, WORKER_ID: id };
-    const env = { PATH: process.env.PATH, DATABASE_URL: this.db.url, TEMPORAL_ADDRESS: this.temporal_address, ...settings };
+    const env = { PATH: process.env.PATH, DATABASE_URL: this.database_url, TEMPORAL_ADDRESS: this.temporal_address, ...settings };
     const worker = new WorkerProcess(env);
     this.processes.push(worker);
     await worker.ready;
@@ -180,6 +184,11 @@ export class Room {
       if (instance?.status !== status) throw new Error(`instance is ${instance?.status}, expected ${status}`);
       return instance;
     });
+  }
+
+  /** Ids of processes whose command line holds this text. */
+  async processesWith(text: string): Promise<string[]> {
+    return await new Promise((resolve) => execFile('pgrep', ['-f', text], (_error, out) => resolve(out.split('\n').filter(Boolean))));
   }
 
   async task(uuid: string): Promise<TaskRow> {

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { eventually } from '../support/eventually.ts';
 import { openRoom, type Room } from './room.ts';
 
@@ -10,11 +9,6 @@ afterAll(async () => {
   await room.close();
 });
 
-/** Processes whose command line holds this text. */
-async function processesWith(text: string): Promise<string[]> {
-  return await new Promise((resolve) => execFile('pgrep', ['-f', text], (_error, out) => resolve(out.split('\n').filter(Boolean))));
-}
-
 test('shell tasks under a worker that is killed run again after its restart, each once at a time, and all complete', async () => {
   const first = await room.workerProcess('killed');
   const uuids = await Promise.all([1, 2, 3, 4, 5].map((n) => room.submitShell(`sleep 2.${n}7731`)));
@@ -23,7 +17,7 @@ test('shell tasks under a worker that is killed run again after its restart, eac
   await room.workerProcess('killed');
   for (const uuid of uuids) await room.untilTask(uuid, 'completed', 20_000);
   for (const uuid of uuids) expect((await room.instances(uuid)).map(({ status }) => status)).toEqual(['lost', 'completed']);
-  expect(await processesWith('sleep 2.[0-9]7731')).toEqual([]);
+  expect(await room.processesWith('sleep 2.[0-9]7731')).toEqual([]);
   await room.expectClean();
 }, 40_000);
 
@@ -39,7 +33,7 @@ test('a worker that is stopped for longer than lost_after loses its work, and it
   expect(await room.workerStatus('frozen')).toBe('offline');
   await frozen.kill('SIGCONT');
   await room.untilInstance(uuid, 'running');
-  await eventually(async () => expect((await processesWith('sleep 0.0191')).length).toBeLessThan(2));
+  await eventually(async () => expect((await room.processesWith('sleep 0.0191')).length).toBeLessThan(2));
   const [lost] = await room.instances(uuid);
   expect(lost).toMatchObject({ status: 'lost', code: 'worker_lost', log_lines: lines });
   await room.cancel(uuid);

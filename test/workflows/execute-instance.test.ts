@@ -101,7 +101,7 @@ test('where the activity fails for good, the instance is ended by the fallback w
 
 test('an instance cancelled through Temporal is ended, even when its activity never answers, and shown as cancelled', async () => {
   const ends: unknown[] = [];
-  let begun = () => undefined as void;
+  let begun: () => void = () => undefined;
   const running = new Promise<void>((resolve) => {
     begun = resolve;
   });
