@@ -1,42 +1,15 @@
 import { existsSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { seed } from '../commands/seed.ts';
 import { type Config, loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
-import { createEngines } from '../engines/index.ts';
-import { createOrm } from '../entities/orm.ts';
 import type { Connections } from './connect.ts';
 import { allOrFirstFailure, bringServers, type Report } from './embedded-servers.ts';
-import { type Endpoints, removeEndpoints, writeEndpoints, writePrivate } from './endpoints.ts';
-import { migrateUp } from './migrations.ts';
+import { type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
 import { freePort } from './ports.ts';
+import { keyFile, prepareDatabase } from './prepare-database.ts';
 import { Supervisor, untilSignal } from './process-supervisor.ts';
 import { apiPart, workerPart } from './program-parts.ts';
 import { runEntry } from './run-entry.ts';
 import { claimDataFolder } from './run-lock.ts';
-
-const keyFile = (config: Config): string => path.join(config.DATA_DIR, 'admin.key');
-
-/** Schema, default pool and queues, templates, administrator; all of it only where missing. */
-async function prepareDatabase(config: Config, url: string, report: Report): Promise<void> {
-  const orm = await createOrm({ url, pool_max: 2, application_name: 'orchestrator start' });
-  try {
-    const { names, dump } = await migrateUp(orm, { dumpTo: path.join(config.DATA_DIR, 'backups') });
-    if (dump) report(`database dumped to ${dump} before its upgrade`);
-    if (names.length > 0) report(`migrated: ${names.join(', ')}`);
-    const size = {
-      cpu: config.WORKER_CPU ?? os.availableParallelism(),
-      memory_mb: config.WORKER_MEMORY_MB ?? Math.floor((os.totalmem() / 2 ** 20) * 0.8),
-    };
-    const { admin_key } = await seed(orm.em.fork(), { ...size, engines: createEngines(config) });
-    if (admin_key === null) return;
-    writePrivate(keyFile(config), admin_key);
-    report(`administrator made; API key, shown this once and kept in ${keyFile(config)}: ${admin_key}`);
-  } finally {
-    await orm.close();
-  }
-}
 
 /** The processes of our own, each with the addresses that were found. */
 async function keepPrograms(supervisor: Supervisor, config: Config, connections: Connections): Promise<Endpoints> {

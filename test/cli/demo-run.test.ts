@@ -80,7 +80,7 @@ describe('npm run demo', () => {
   });
 
   it('is prepared for by a command that may be repeated: servers made ready, key kept private', async () => {
-    const [first, second] = [await run('scripts/prepare.ts'), await run('scripts/prepare.ts')];
+    const [first, second] = [await run('platform/prepare.ts'), await run('platform/prepare.ts')];
     expect([first.code, second.code]).toEqual([0, 0]);
     expect(first.output).toMatch(/administrator made; API key in .*admin\.key/);
     expect(first.output).not.toContain(await readFile(path.join(env.DATA_DIR as string, 'admin.key'), 'utf8'));
