@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
+import { timed } from './slow-log.ts';
 
 /** The entity manager that the whole project passes around: PostgreSQL's, with `getKysely()`. */
 export type Em = EntityManager;
@@ -9,7 +10,6 @@ export type Em = EntityManager;
  * Rows come as node-postgres gives them here: bigint, numeric and times as text. Cast numbers in SQL (`::float8`, `::int4`).
  */
 export async function query<Row = Record<string, unknown>>(em: Em, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-  const result = await em.getKysely().executeQuery(CompiledQuery.raw(text, [...parameters]));
+  const result = await timed(em, text, () => em.getKysely().executeQuery(CompiledQuery.raw(text, [...parameters])));
   return result.rows as Row[];
 }
-
