@@ -19,6 +19,8 @@ const FINAL_INSTANCE = `status not in ('starting', 'running')`;
 
 /** Rows are created before they end, so the index on created_at finds candidates, oldest first. */
 const OLD_INSTANCE = `i.${FINAL_INSTANCE} and i.created_at < $1 and i.end_time < $1`;
+/** Children are looked up row by row, as scalar queries, so that no plan ever reads a whole table of them for one batch. */
+const HAS_LOGS = `((select l.seq from instance_logs l where l.runid = i.runid limit 1) is not null)`;
 const OLD_TASK = `t.${FINAL_TASK} and t.created_at < $1 and coalesce(t.completed_at, t.updated_at) < $1`;
 
 /** A task that a run would remove, as it removes old instances first. */
@@ -29,7 +31,7 @@ const GOING = `t.${FINAL_TASK} and t.created_at < $2 and coalesce(t.completed_at
 const oldAudit = (
   stays: string,
 ): string => `a.created_at < $1 and case when a.subject_type = 'task' and pg_input_is_valid(a.subject_id, 'uuid')
-  then not exists (select 1 from tasks t where t.uuid = a.subject_id::uuid and ${stays}) else true end`;
+  then (select t.uuid from tasks t where t.uuid = a.subject_id::uuid and ${stays}) is null else true end`;
 
 const LAST = (key: string): string => `(select to_jsonb(x) from (select created_at::text as created_at, ${key}::text as key from page
   order by page.created_at desc, ${key} desc limit 1) x) as last`;
@@ -54,7 +56,7 @@ export const STEPS: Record<Retained, Step> = {
     count: `select count(*)::int4 as n from instances i join instance_logs l on l.runid = i.runid where ${OLD_INSTANCE}`,
     batch: `with page as materialized (
         select i.runid, i.created_at from instances i where ${OLD_INSTANCE} and (i.created_at, i.runid) > ($2::timestamptz, $3::uuid)
-          and exists (select 1 from instance_logs l where l.runid = i.runid)
+          and ${HAS_LOGS}
         order by i.created_at, i.runid limit ${LOGS_OF}),
       doomed as materialized (
         select l.runid, l.seq from page cross join lateral (
@@ -68,8 +70,7 @@ export const STEPS: Record<Retained, Step> = {
     count: `select count(*)::int4 as n from instances i where ${OLD_INSTANCE}`,
     batch: `with page as materialized (
         select i.runid, i.created_at from instances i where ${OLD_INSTANCE} and (i.created_at, i.runid) > ($2::timestamptz, $3::uuid)
-          and not exists (select 1 from instance_logs l where l.runid = i.runid)
-          and not exists (select 1 from grants g where g.runid = i.runid and g.released_at is null)
+          and not ${HAS_LOGS} and (select g.released_at is null from grants g where g.runid = i.runid) is not true
         order by i.created_at, i.runid limit ${BATCH} for update skip locked),
       held as (delete from grants where runid in (select runid from page) returning 1),
       gone as (delete from instances where runid in (select runid from page) returning 1)
@@ -82,7 +83,7 @@ export const STEPS: Record<Retained, Step> = {
     count: `select count(*)::int4 as n from tasks t where $1::timestamptz is not null and ${GOING}`,
     batch: `with page as materialized (
         select t.uuid, t.created_at from tasks t where ${OLD_TASK} and (t.created_at, t.uuid) > ($2::timestamptz, $3::uuid)
-          and not exists (select 1 from instances i where i.task_id = t.uuid)
+          and (select i.runid from instances i where i.task_id = t.uuid limit 1) is null
         order by t.created_at, t.uuid limit ${BATCH} for update skip locked),
       past as (delete from task_history where task_id in (select uuid from page) returning 1),
       gone as (delete from tasks where uuid in (select uuid from page) returning 1)
