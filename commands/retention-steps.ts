@@ -1,5 +1,5 @@
 import type { Cutoffs, Retained } from '../core/retention.ts';
-import { type Em, query } from '../entities/sql.ts';
+import { type Em, query, queryOnce } from '../entities/sql.ts';
 
 /** Where a run goes on within a table: the creation time and key of the last row that it looked at; null: from the oldest. */
 export type Place = { created_at: string; key: string };
@@ -112,12 +112,12 @@ const START: Record<Retained, string> = {
 
 type Row = { n: number; more: number; seen: number; children?: Record<string, number>; last: Place | null };
 
-/** Removes the next old rows of a table, in the caller's transaction, which must be a short one of its own. */
+/** Removes the next old rows of a table, in the caller's transaction, which must be a short one of its own. Planned anew each time: tables shrink meanwhile. */
 export async function removeBatch(tx: Em, table: Retained, at: { before: Date; place: Place | null }): Promise<Batch> {
   await query(tx, `set local orchestrator.retention = 'on'`);
   const { size, batch } = STEPS[table];
   const { created_at, key } = at.place ?? { created_at: '-infinity', key: START[table] };
-  const [row] = await query<Row>(tx, batch, [at.before.toISOString(), created_at, key]);
+  const [row] = await queryOnce<Row>(tx, batch, [at.before.toISOString(), created_at, key]);
   const removed = { [table]: row?.n ?? 0, ...row?.children };
   if (row?.more) return { removed, place: at.place ?? { created_at, key } };
   return { removed, place: row && row.seen >= size ? row.last : null };

@@ -9,7 +9,7 @@ import { SlowLog } from './slow-log.ts';
 export type { MikroORM };
 
 /**
- * `url`: postgresql://…; `pool_max`: connections of this process, 20 unless said otherwise; `application_name`: shown in pg_stat_activity.
+ * `url`: postgresql://…; `pool_max`: connections of this process, 10 unless said otherwise; `application_name`: shown in pg_stat_activity.
  * `slow`: where statements are logged that take at least `over_ms` (0: none).
  */
 export type OrmOptions = { url: string; pool_max?: number; application_name?: string; slow?: { over_ms: number; logger: Logger } };
@@ -29,7 +29,7 @@ export function ormOptions(options: OrmOptions) {
     forceUtcTimezone: true,
     preferReadReplicas: false,
     allowGlobalContext: false,
-    pool: { min: 1, max: options.pool_max ?? 20 },
+    pool: { min: 1, max: options.pool_max ?? 10, idleTimeoutMillis: 600_000 },
     schemaGenerator: { ignoreTriggers: true, ignoreSchema: ['monitoring'] },
     extensions: [Migrator],
     migrations: {
