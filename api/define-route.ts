@@ -27,7 +27,7 @@ export type Reply<T> = { reply: true; body: T; headers: Record<string, string> }
 export const withHeaders = <T>(body: T, headers: Record<string, string>): Reply<T> => ({ reply: true, body, headers });
 
 type Response<R> = {
-  status: 200 | 201 | 204;
+  status: 200 | 201 | 202 | 204;
   /** JSON answers; null for those without a body. */
   schema: R | null;
   /** Instead of JSON the handler may return chunks of text, or events. */
