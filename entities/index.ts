@@ -1,10 +1,13 @@
 import { AuditLog } from './audit-log.ts';
+import { Backfill } from './backfill.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
+import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { Queue } from './queue.ts';
+import { Schedule } from './schedule.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
@@ -33,4 +36,7 @@ export const entities = [
   AuditLog,
   IdempotencyKey,
   InstanceLog,
+  Schedule,
+  Backfill,
+  Occurrence,
 ] as const;
