@@ -1,5 +1,4 @@
 import { type Claim, claimInstance } from '../commands/claim-instance.ts';
-import { EngineError } from '../core/errors.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { InstanceReport } from '../core/workflow-contract.ts';
 import type { Engine } from '../engines/define-engine.ts';
@@ -50,7 +49,6 @@ async function conduct(run: EngineRun): Promise<InstanceReport> {
     goesOn = false;
     return report;
   } catch (cause) {
-    if (!(cause instanceof EngineError)) run.deps.logger.warn({ err: cause, runid: run.claim.runid }, 'execution interrupted');
     await run.closeLog(false);
     throw cause;
   } finally {

@@ -1,13 +1,9 @@
-import { Queue as QueueEntity } from '../entities/queue.ts';
 import { findQueue } from '../entities/queue.queries.ts';
+import { Queue as QueueEntity } from '../entities/queue.ts';
 import type { Queue, QueueChange } from '../schemas/queue.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';
 import { lockRow } from './lock-row.ts';
-
-/** What may be asked of a queue or pool, as the word that the status becomes. */
-export const DOOR_ACTIONS = { hold: 'hold', resume: 'active', drain: 'drain' } as const;
-export type DoorAction = keyof typeof DOOR_ACTIONS;
 
 /**
  * Changes a queue's limits or its status. A capacity below the load lets running work finish; a new `step_s` counts for tasks submitted later.

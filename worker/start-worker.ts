@@ -79,7 +79,7 @@ async function activityDeps(shared: Shared): Promise<ActivityDeps> {
     data_dir: config.DATA_DIR,
     log_cap_bytes: config.TASK_LOG_CAP_BYTES,
     leases: keeper,
-    finisher: new Finisher({ fork, actor: `worker:${id}`, on_finished: wake, logger }),
+    finisher: new Finisher({ fork, actor: `worker:${id}`, running: () => keeper.size, on_finished: wake, logger }),
     secret: (request) => resolveSecret(fork(), vault, request),
     workflowIsOpen: (workflow_id, run_id) => isOpen(client, workflow_id, run_id),
     logger,

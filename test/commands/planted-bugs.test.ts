@@ -104,6 +104,9 @@ const FLOOR = {
   released: 10,
 };
 
+/** Rare moments may take more than one run. */
+const SEEDS = [7, 8, 9];
+
 describe('a bug that is planted on purpose', () => {
   let db: TestDatabase;
   beforeAll(async () => {
@@ -111,15 +114,20 @@ describe('a bug that is planted on purpose', () => {
   });
   afterAll(() => db.drop());
 
-  it.each(BUGS)('is found: $name', async ({ from, to, finding }) => {
-    let planted = 0;
-    const rewrite = (sql: string): string => {
-      const changed = sql.replace(from, to);
-      if (changed !== sql) planted += 1;
-      return changed;
-    };
-    const { findings } = await runChaos(db, { seed: 7, floor: FLOOR, rewrite });
-    expect(planted).toBeGreaterThan(0);
-    expect(findings.join('\n')).toMatch(finding);
-  });
+  it.each(BUGS)(
+    'is found: $name',
+    async ({ from, to, finding }) => {
+      let planted = 0;
+      const rewrite = (sql: string): string => {
+        const changed = sql.replace(from, to);
+        if (changed !== sql) planted += 1;
+        return changed;
+      };
+      const findings: string[] = [];
+      for (const seed of SEEDS) if (findings.length === 0) findings.push(...(await runChaos(db, { seed, floor: FLOOR, rewrite })).findings);
+      expect(planted).toBeGreaterThan(0);
+      expect(findings.join('\n')).toMatch(finding);
+    },
+    400_000,
+  );
 });

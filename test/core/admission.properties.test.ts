@@ -56,7 +56,7 @@ const sum = (list: readonly Candidate[]): Amount => ({
 });
 
 /** The snapshot as it is after the decisions; written on its own, not with the code under test. */
-function after(snapshot: Snapshot, limit: number): Snapshot {
+function applied(snapshot: Snapshot, limit: number): Snapshot {
   const decisions = decideAdmissions(snapshot, limit);
   const chosen = decisions.map((d) => ({ worker: d.worker, task: of(snapshot, d.uuid) }));
   const grow = <T extends { used: Amount }>(thing: T, mine: readonly Candidate[]): T => {
@@ -95,7 +95,7 @@ describe('decideAdmissions, whatever the snapshot', () => {
   it('never goes above a queue’s capacity, a pool’s total or a worker’s total', () => {
     fc.assert(
       fc.property(snapshots, limits, (snapshot, limit) => {
-        const now = after(snapshot, limit);
+        const now = applied(snapshot, limit);
         now.queues.forEach((q, i) => {
           expect(within(snapshot.queues[i]?.current_load ?? 0, q.current_load, q.capacity)).toBe(true);
         });
@@ -158,7 +158,7 @@ describe('decideAdmissions, whatever the snapshot', () => {
   it('leaves nobody waiting who could start', () => {
     fc.assert(
       fc.property(snapshots, (snapshot) => {
-        const rest = after(snapshot, 1000);
+        const rest = applied(snapshot, 1000);
         for (const task of rest.candidates) expect(closedGates(task, rest)).not.toEqual([]);
       }),
       RUNS,
