@@ -1,4 +1,18 @@
 import type { Route } from '../define-route.ts';
+import { previewRuleRoute, previewScheduleRoute } from './schedules/preview-schedule.ts';
+import { cancelBackfillRoute } from './schedules/cancel-backfill.ts';
+import { changeScheduleRoute } from './schedules/change-schedule.ts';
+import { createBackfillRoute } from './schedules/create-backfill.ts';
+import { createScheduleRoute } from './schedules/create-schedule.ts';
+import { deleteScheduleRoute } from './schedules/delete-schedule.ts';
+import { getBackfillRoute } from './schedules/get-backfill.ts';
+import { getScheduleRoute } from './schedules/get-schedule.ts';
+import { listBackfillsRoute } from './schedules/list-backfills.ts';
+import { listOccurrencesRoute } from './schedules/list-occurrences.ts';
+import { listSchedulesRoute } from './schedules/list-schedules.ts';
+import { pauseScheduleRoute } from './schedules/pause-schedule.ts';
+import { resumeScheduleRoute } from './schedules/resume-schedule.ts';
+import { runScheduleNowRoute } from './schedules/run-schedule-now.ts';
 import { getInvariantsRoute } from './admin/get-invariants.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
@@ -97,6 +111,21 @@ export const routes: readonly Route[] = [
   deleteSecretRoute,
   listSecretsRoute,
   replaceSecretRoute,
+  previewRuleRoute,
+  previewScheduleRoute,
+  cancelBackfillRoute,
+  changeScheduleRoute,
+  createBackfillRoute,
+  createScheduleRoute,
+  deleteScheduleRoute,
+  getBackfillRoute,
+  getScheduleRoute,
+  listBackfillsRoute,
+  listOccurrencesRoute,
+  listSchedulesRoute,
+  pauseScheduleRoute,
+  resumeScheduleRoute,
+  runScheduleNowRoute,
   listAuditLogRoute,
   getInvariantsRoute,
 ];
