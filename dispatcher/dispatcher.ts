@@ -1,4 +1,4 @@
-import { setTimeout as pause, setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { admit, startable } from '../commands/admit.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
@@ -7,7 +7,6 @@ import { TemporalLink } from './temporal-link.ts';
 import { WorkflowStarter } from './workflow-starter.ts';
 
 const PASS_LIMIT = 200;
-const GATHER_MS = 10;
 const OUTBOX_EVERY_MS = 2_000;
 const OUTBOX_AGE_MS = 2_000;
 const OUTBOX_LIMIT = 1_000;
@@ -31,7 +30,6 @@ export class Dispatcher {
   private database_up = true;
   private outbox_at = -Infinity;
   private admitted_at = -Infinity;
-  private passed_at = -Infinity;
 
   constructor(deps: DispatcherDeps) {
     this.deps = deps;
@@ -87,7 +85,6 @@ export class Dispatcher {
 
   private async passes(): Promise<void> {
     while (this.dirty && !this.stopped) {
-      await this.gather();
       await this.breathe();
       this.dirty = false;
       try {
@@ -99,13 +96,7 @@ export class Dispatcher {
     }
   }
 
-  /** Under load, instances end every few milliseconds: what they free is given out together. The first poke after a quiet time does not wait. */
-  private async gather(): Promise<void> {
-    const since = performance.now() - this.passed_at;
-    if (since < GATHER_MS) await pause(GATHER_MS - since);
-    this.passed_at = performance.now();
-  }
-
+  /** Under load, instances end every few milliseconds: what they free is given out together. */
   private async breathe(): Promise<void> {
     const left = this.admitted_at + BREATH_MS - performance.now();
     if (left > 0) await pause(left);
