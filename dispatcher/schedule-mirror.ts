@@ -103,7 +103,7 @@ export class ScheduleMirror {
     const sql = `select ${COLUMNS} from schedules where deleted_at is null or mirror_hash = 'failed'`;
     const all = await query<Row>(this.deps.fork(), sql);
     const rows = all.filter(({ deleted }) => !deleted);
-    const expected = new Map(rows.map((row) => [PREFIX + row.id, noteOf(row, database)]));
+    const expected = new Map(rows.map((row) => [PREFIX + row.id, readableNote(row, database)]));
     const found = new Set<string>();
     for await (const { scheduleId, state, memo } of this.deps.client.schedule.list()) {
       if (memo?.database !== database) continue;
@@ -190,6 +190,15 @@ function noteOf(row: Row, database: string): string {
   const content = JSON.stringify([contentOf(row), row.status, database]);
   const state = row.status === 'active' ? 'as in the database' : row.status;
   return `${state}, content ${createHash('sha256').update(content).digest('hex').slice(0, 16)}`;
+}
+
+/** Null for a row whose rule cannot be read, as after an edit by hand: it must not stop the comparison of the others. */
+function readableNote(row: Row, database: string): string | null {
+  try {
+    return noteOf(row, database);
+  } catch {
+    return null;
+  }
 }
 
 function optionsOf(row: Row, database: string): Options {
