@@ -22,7 +22,9 @@ export async function cancelBackfill(ctx: CommandContext, { schedule_id, id, can
     const before = await findBackfill(em, schedule_id, id);
     if (!before) throw noBackfill(id);
     if (before.status === 'completed') throw new EngineError('conflict', `backfill ${id}: is complete already`);
-    await query(em, `update backfills set status = 'cancelled', completed_at = coalesce(completed_at, clock_timestamp()) where id = $1`, [id]);
+    await query(em, `update backfills set status = 'cancelled', completed_at = coalesce(completed_at, clock_timestamp()) where id = $1`, [
+      id,
+    ]);
     if (cancel_tasks) await cancelTasksOf({ ...ctx, em }, id);
     const backfill = (await findBackfill(em, schedule_id, id)) as Backfill;
     return { before, after: backfill, result: backfill };

@@ -39,7 +39,8 @@ export async function changeSchedule(
 function refuseForeignContent({ actor }: CommandContext, row: ScheduleRow, change: ScheduleChange): void {
   if (actor.id === row.user_id || actor.role === 'admin') return;
   const [field] = CONTENT.filter((name) => name in change);
-  if (field) throw new EngineError('forbidden', `${field}: what another user's schedule runs is for its owner and administrators to change`);
+  if (field)
+    throw new EngineError('forbidden', `${field}: what another user's schedule runs is for its owner and administrators to change`);
 }
 
 function merged(row: ScheduleRow, change: ScheduleChange): ScheduleRow {

@@ -15,11 +15,17 @@ export async function deleteSchedule(ctx: CommandContext, id: string, engines: E
     const row = await lockOwnSchedule(em, ctx, id);
     const before = await findSchedule(em, id, { user_id: null });
     if (row.status === 'active') await fireLocked(em, row, engines);
-    await query(em, `update occurrences set outcome = 'skipped_overlap', note = 'the schedule was deleted' where schedule_id = $1 and outcome = 'queued'`, [
-      id,
-    ]);
+    await query(
+      em,
+      `update occurrences set outcome = 'skipped_overlap', note = 'the schedule was deleted' where schedule_id = $1 and outcome = 'queued'`,
+      [id],
+    );
     await query(em, `update backfills set status = 'cancelled', completed_at = now() where schedule_id = $1 and status = 'running'`, [id]);
-    await query(em, `update schedules set deleted_at = clock_timestamp(), due_at = null, next_at = null, mirror_hash = null where id = $1`, [id]);
+    await query(
+      em,
+      `update schedules set deleted_at = clock_timestamp(), due_at = null, next_at = null, mirror_hash = null where id = $1`,
+      [id],
+    );
     return { before, after: null, result: undefined };
   });
 }

@@ -15,7 +15,11 @@ export async function deleteTemplate(ctx: CommandContext, name: string): Promise
     const before = await findTemplate(em, name);
     const used = await query(em, 'select 1 from tasks where template = $1 limit 1', [name]);
     if (used.length > 0) throw new EngineError('conflict', `template "${name}": cannot be deleted, tasks refer to it`);
-    const planned = await query<{ name: string }>(em, 'select name from schedules where template = $1 and deleted_at is null order by 1 limit 5', [name]);
+    const planned = await query<{ name: string }>(
+      em,
+      'select name from schedules where template = $1 and deleted_at is null order by 1 limit 5',
+      [name],
+    );
     const names = planned.map((schedule) => schedule.name).join(', ');
     if (names) throw new EngineError('conflict', `template "${name}": cannot be deleted, these schedules name it: ${names}`);
     await query(em, 'delete from template_versions where template = $1', [name]);

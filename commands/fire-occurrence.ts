@@ -135,8 +135,12 @@ async function submitWaiting(turn: Turn): Promise<void> {
 async function makeRoom(turn: Turn, occurrence: Occurrence): Promise<void> {
   const { em, row } = turn;
   const note = `replaced by the fire of ${new Date(occurrence.at).toISOString()}`;
-  await query(em, `update occurrences set outcome = 'skipped_overlap', note = $2 where schedule_id = $1 and outcome = 'queued'`, [row.id, note]);
-  for (const waiting of turn.entries.filter(({ outcome }) => outcome === 'queued')) Object.assign(waiting, { outcome: 'skipped_overlap', note });
+  await query(em, `update occurrences set outcome = 'skipped_overlap', note = $2 where schedule_id = $1 and outcome = 'queued'`, [
+    row.id,
+    note,
+  ]);
+  for (const waiting of turn.entries.filter(({ outcome }) => outcome === 'queued'))
+    Object.assign(waiting, { outcome: 'skipped_overlap', note });
   row.runs = Math.max(0, row.runs - turn.waiting);
   turn.waiting = 0;
   await cancelLive(em, row);

@@ -24,7 +24,8 @@ export async function pauseSchedule(
     if (row.status === 'active') await fireLocked(em, row, engines);
     const sql = `update schedules set status = 'paused', status_reason = $2, due_at = null, next_at = null, mirror_hash = null
       where id = $1 and status <> 'ended' returning id`;
-    if ((await query(em, sql, [id, reason])).length === 0) throw new EngineError('conflict', `schedule ${id}: has ended, there is nothing to pause`);
+    if ((await query(em, sql, [id, reason])).length === 0)
+      throw new EngineError('conflict', `schedule ${id}: has ended, there is nothing to pause`);
     const schedule = (await findSchedule(em, id, { user_id: null })) as PlainSchedule;
     return { before, after: schedule, result: schedule };
   });

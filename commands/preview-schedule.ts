@@ -4,7 +4,14 @@ import { offsetAt } from '../core/zones.ts';
 import type { SchedulePreview } from '../schemas/schedule.ts';
 
 /** A rule and when it counts: ms, null without bound. `jitter_ms`: by how much its fires are late on purpose. */
-export type PreviewOrder = { rule: RuleText; after: number; count: number; start_at: number | null; end_at: number | null; jitter_ms: number };
+export type PreviewOrder = {
+  rule: RuleText;
+  after: number;
+  count: number;
+  start_at: number | null;
+  end_at: number | null;
+  jitter_ms: number;
+};
 
 const iso = (at: number): string => new Date(at).toISOString();
 

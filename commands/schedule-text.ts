@@ -23,7 +23,10 @@ export async function checkScheduleText(ctx: CommandContext, row: ScheduleRow, e
   refuseNever(rule, row.now);
   if (row.start_at !== null && row.end_at !== null && row.end_at < row.start_at) throw bad('/end_at', 'must not be before start_at');
   if (row.catchup === 'all' && row.overlap === 'skip') {
-    throw bad('/catchup', '"all" together with overlap "skip" would run one fire and skip the others: choose another overlap, or catchup "last"');
+    throw bad(
+      '/catchup',
+      '"all" together with overlap "skip" would run one fire and skip the others: choose another overlap, or catchup "last"',
+    );
   }
   const [next] = nextFires(rule, { after: Math.max(row.now, row.start_at ?? 0), count: 1 });
   const item = submissionOf(row, next ?? { at: row.now, local: '' });

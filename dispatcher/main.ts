@@ -22,7 +22,16 @@ async function main(): Promise<void> {
   });
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
   const fork = () => orm.em.fork() as Em;
-  const dispatcher = startDispatcher({ fork, database_url, client, temporal_address, engines: createEngines(config, 'dispatcher'), local_worker: null, config, logger });
+  const dispatcher = startDispatcher({
+    fork,
+    database_url,
+    client,
+    temporal_address,
+    engines: createEngines(config, 'dispatcher'),
+    local_worker: null,
+    config,
+    logger,
+  });
   logger.info('dispatcher ready');
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);

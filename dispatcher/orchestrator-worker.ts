@@ -40,7 +40,9 @@ export class OrchestratorWorker {
 
   private async keepRunning(): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      await this.session().catch((cause: unknown) => this.deps.logger.debug({ err: cause }, 'orchestrator queue is not polled; tried again'));
+      await this.session().catch((cause: unknown) =>
+        this.deps.logger.debug({ err: cause }, 'orchestrator queue is not polled; tried again'),
+      );
       await pause(AGAIN_MS, undefined, { signal: this.stopping.signal }).catch(() => undefined);
     }
   }

@@ -111,7 +111,9 @@ export class ScheduleMirror {
       if (!expected.has(scheduleId)) await this.removeStray(scheduleId);
     }
     const different = all.filter(({ id }) => !found.has(PREFIX + id)).map(({ id }) => id);
-    await query(this.deps.fork(), 'update schedules set mirror_hash = null where id = any($1::uuid[]) and mirror_hash is not null', [different]);
+    await query(this.deps.fork(), 'update schedules set mirror_hash = null where id = any($1::uuid[]) and mirror_hash is not null', [
+      different,
+    ]);
   }
 
   private async removeStray(id: string): Promise<void> {

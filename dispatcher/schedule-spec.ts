@@ -43,7 +43,11 @@ function calendarsOf(fields: CronFields): Calendar[] {
   const dates = sorted([...fields.days_of_month, ...(fields.last_day ? [28, 29, 30, 31] : [])]);
   const weekdays = sorted([...fields.days_of_week, ...fields.last_weekdays]).map((day) => WEEKDAYS[day] ?? 'SUNDAY');
   const [byDate, byWeekday] = [{ dayOfMonth: ranges(dates) }, { dayOfWeek: weekdays }];
-  if (fields.either) return [{ ...time, ...byDate, dayOfWeek: '*' }, { ...time, ...byWeekday, dayOfMonth: '*' }];
+  if (fields.either)
+    return [
+      { ...time, ...byDate, dayOfWeek: '*' },
+      { ...time, ...byWeekday, dayOfMonth: '*' },
+    ];
   return [{ ...time, ...byDate, ...byWeekday }];
 }
 

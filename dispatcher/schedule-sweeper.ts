@@ -85,9 +85,7 @@ export class ScheduleSweeper {
   private async advanceAll(): Promise<number> {
     const backfills = await runningBackfills(this.deps.fork());
     const counts = await Promise.all(
-      backfills.map((order) =>
-        this.limit(() => this.guarded(order.id, () => advanceBackfill(this.deps.fork(), order, this.deps.engines))),
-      ),
+      backfills.map((order) => this.limit(() => this.guarded(order.id, () => advanceBackfill(this.deps.fork(), order, this.deps.engines)))),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -109,7 +107,8 @@ export class ScheduleSweeper {
       this.failing.delete(id);
       return count;
     } catch (cause) {
-      if (!this.failing.has(id)) this.deps.logger.warn({ err: cause, schedule: id }, 'a schedule could not be dealt with; tried again each second');
+      if (!this.failing.has(id))
+        this.deps.logger.warn({ err: cause, schedule: id }, 'a schedule could not be dealt with; tried again each second');
       this.failing.add(id);
       return 0;
     }

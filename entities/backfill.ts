@@ -25,7 +25,12 @@ const BackfillSchema = defineEntity({
     { name: 'idx_backfills_schedule', properties: ['schedule', 'id'] },
     { name: 'idx_backfills_running', expression: `create index idx_backfills_running on backfills (id) where status = 'running'` },
   ],
-  checks: [{ name: 'backfills_range_check', expression: 'max_active >= 1 and total >= 0 and submitted >= 0 and failed >= 0 and from_at <= until_at' }],
+  checks: [
+    {
+      name: 'backfills_range_check',
+      expression: 'max_active >= 1 and total >= 0 and submitted >= 0 and failed >= 0 and from_at <= until_at',
+    },
+  ],
 });
 
 /**

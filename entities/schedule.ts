@@ -42,7 +42,10 @@ const ScheduleSchema = defineEntity({
     ...times,
   },
   indexes: [
-    { name: 'idx_schedules_due', expression: `create index idx_schedules_due on schedules (due_at) where status = 'active' and deleted_at is null` },
+    {
+      name: 'idx_schedules_due',
+      expression: `create index idx_schedules_due on schedules (due_at) where status = 'active' and deleted_at is null`,
+    },
     { name: 'idx_schedules_unmirrored', expression: 'create index idx_schedules_unmirrored on schedules (id) where mirror_hash is null' },
     {
       name: 'schedules_user_name_key',

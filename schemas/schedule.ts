@@ -167,7 +167,12 @@ export const BackfillCreation = z
   .strictObject({
     from: Instant.describe('first nominal instant, included'),
     until: Instant.describe('last nominal instant, included; not in the future'),
-    max_active: z.int().min(1).max(1_000).default(1).describe('tasks at once; never more than a quarter of the queue’s capacity, at least 1'),
+    max_active: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(1)
+      .describe('tasks at once; never more than a quarter of the queue’s capacity, at least 1'),
     dry_run: z.boolean().default(false),
   })
   .meta({ id: 'BackfillCreation' });

@@ -31,19 +31,33 @@ beforeEach(async () => {
   await query(em, `update queues set status = 'active'`);
 });
 
-const range = (more: object = {}) => BackfillCreation.parse({ from: '2026-05-31T23:00:00Z', until: '2026-06-01T05:00:00Z', max_active: 3, ...more });
+const range = (more: object = {}) =>
+  BackfillCreation.parse({ from: '2026-05-31T23:00:00Z', until: '2026-06-01T05:00:00Z', max_active: 3, ...more });
 const backfill = async (more: object = {}) => (await createBackfill(ctx, id, range(more))).backfill as { id: string };
 const turn = async (backfill_id: string) => await advanceBackfill(em.fork() as Em, { id: backfill_id, schedule_id: id }, testEngines);
 const stateOf = async (backfill_id: string) =>
   (await query(em, 'select status, submitted, failed, total from backfills where id = $1', [backfill_id]))[0];
 
-const BEFORE = ['06-01 01:00 skipped_catchup', '06-01 02:00 skipped_catchup', '06-01 03:00 ran', '06-01 04:00 skipped_overlap', '06-01 05:00 failed_submit'];
+const BEFORE = [
+  '06-01 01:00 skipped_catchup',
+  '06-01 02:00 skipped_catchup',
+  '06-01 03:00 ran',
+  '06-01 04:00 skipped_overlap',
+  '06-01 05:00 failed_submit',
+];
 
 test('a dry run counts what has not run and changes nothing', async () => {
   expect(await outcomesOf(em, id)).toEqual(BEFORE);
   const answer = await createBackfill(ctx, id, range({ dry_run: true }));
   expect(answer).toMatchObject({ dry_run: true, total: 6, already: 1, backfill: null });
-  expect(answer.fires.map(({ nominal_at }) => nominal_at.slice(5, 13))).toEqual(['05-31T23', '06-01T00', '06-01T01', '06-01T02', '06-01T04', '06-01T05']);
+  expect(answer.fires.map(({ nominal_at }) => nominal_at.slice(5, 13))).toEqual([
+    '05-31T23',
+    '06-01T00',
+    '06-01T01',
+    '06-01T02',
+    '06-01T04',
+    '06-01T05',
+  ]);
   expect(await outcomesOf(em, id)).toEqual(BEFORE);
   expect(await countOf(em, 'backfills')).toBe(0);
 });
@@ -69,7 +83,10 @@ test('runs what did not run, oldest first, so many at a time, and never touches 
   ]);
   expect(rows.filter((row) => row.backfill === null).map(({ at }) => at)).toEqual(['06-01 03:00']);
   expect(rows.find(({ at }) => at === '06-01 04:00')?.note).toBe('was skipped_overlap');
-  const tasks = await query<{ at: string }>(em, `select o.nominal_at::text as at from occurrences o join tasks t on t.uuid = o.task_id where o.backfill_id is not null order by t.uuid`);
+  const tasks = await query<{ at: string }>(
+    em,
+    `select o.nominal_at::text as at from occurrences o join tasks t on t.uuid = o.task_id where o.backfill_id is not null order by t.uuid`,
+  );
   expect(tasks.map(({ at }) => at)).toEqual(tasks.map(({ at }) => at).toSorted());
 });
 
@@ -104,7 +121,11 @@ test('does not count among the tasks of the schedule, nor the other way round', 
 test('is cancelled as a unit', async () => {
   const { id: b } = await backfill();
   await turn(b);
-  expect(await cancelBackfill(ctx, { schedule_id: id, id: b, cancel_tasks: true })).toMatchObject({ status: 'cancelled', active: 0, submitted: 3 });
+  expect(await cancelBackfill(ctx, { schedule_id: id, id: b, cancel_tasks: true })).toMatchObject({
+    status: 'cancelled',
+    active: 0,
+    submitted: 3,
+  });
   expect(await turn(b)).toBe(0);
   expect(await countOf(em, `tasks where status = 'cancelled'`)).toBe(1 + 3);
   expect(await cancelBackfill(ctx, { schedule_id: id, id: b, cancel_tasks: true })).toMatchObject({ status: 'cancelled' });
@@ -115,7 +136,11 @@ test('of a fire that stands in a row for many leaves that row alone', async () =
   await fireAt(em, busy, '2026-06-01T00:00:00Z');
   const [many] = (await ledgerOf(em, busy)).filter(({ count }) => count > 1);
   expect(many?.count).toBeGreaterThan(400);
-  const { backfill: made } = await createBackfill(ctx, busy, BackfillCreation.parse({ from: '2026-05-31T00:01:00Z', until: '2026-05-31T00:02:00Z', max_active: 5 }));
+  const { backfill: made } = await createBackfill(
+    ctx,
+    busy,
+    BackfillCreation.parse({ from: '2026-05-31T00:01:00Z', until: '2026-05-31T00:02:00Z', max_active: 5 }),
+  );
   expect(await advanceBackfill(em.fork() as Em, { id: made?.id ?? '', schedule_id: busy }, testEngines)).toBe(2);
   expect((await ledgerOf(em, busy)).filter(({ count }) => count > 1)).toEqual([many]);
 });

@@ -23,13 +23,16 @@ beforeEach(async () => {
 
 const DAWN = '2026-06-01T00:30:00Z';
 const scheduleRow = async (id: string) =>
-  (await query<{ status: string; status_reason: string | null; runs: number; next: string | null; cursor: string }>(
-    em,
-    `select status, status_reason, runs, to_char(next_at at time zone 'UTC', 'MM-DD HH24:MI') as next,
+  (
+    await query<{ status: string; status_reason: string | null; runs: number; next: string | null; cursor: string }>(
+      em,
+      `select status, status_reason, runs, to_char(next_at at time zone 'UTC', 'MM-DD HH24:MI') as next,
        to_char(cursor_at at time zone 'UTC', 'MM-DD HH24:MI') as cursor from schedules where id = $1`,
-    [id],
-  ))[0];
-const taskStatuses = async () => (await query<{ status: string }>(em, 'select status from tasks order by uuid')).map(({ status }) => status);
+      [id],
+    )
+  )[0];
+const taskStatuses = async () =>
+  (await query<{ status: string }>(em, 'select status from tasks order by uuid')).map(({ status }) => status);
 
 describe('a fire', () => {
   it('is one row and one task, however often it is asked for', async () => {
@@ -51,7 +54,13 @@ describe('a fire', () => {
     await query(em, 'update schedules set cursor_at = $2 where id = $1', [id, DAWN]);
     await fireAt(em, id, '2026-06-01T02:00:00Z');
     expect(await outcomesOf(em, id)).toEqual(['06-01 01:00 ran', '06-01 02:00 ran']);
-    await expect(query(em, `insert into occurrences (schedule_id, nominal_at, nominal_local, outcome) values ($1, '2026-06-01T01:00:00Z', '', 'ran')`, [id])).rejects.toThrow('occurrences_schedule_nominal_key');
+    await expect(
+      query(
+        em,
+        `insert into occurrences (schedule_id, nominal_at, nominal_local, outcome) values ($1, '2026-06-01T01:00:00Z', '', 'ran')`,
+        [id],
+      ),
+    ).rejects.toThrow('occurrences_schedule_nominal_key');
   });
 
   it('by twenty at once submits one task', async () => {
@@ -90,23 +99,36 @@ describe('a fire', () => {
 
   it('needs the rights that its owner has then', async () => {
     await query(em, `insert into templates (name, engine) values ('sh', 'shell')`);
-    await query(em, `insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy)
-      select 'sh', 1, '{}', '{}', 'q', 1, 1, retry_policy from template_versions where template = 't'`);
+    await query(
+      em,
+      `insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy)
+      select 'sh', 1, '{}', '{}', 'q', 1, 1, retry_policy from template_versions where template = 't'`,
+    );
     const owner = contextOf(em, await makeUser(em, 'grace', { rights: ['shell'] }));
     const id = await makeSchedule(owner, DAWN, { template: 'sh' });
     await query(em, `update users set rights = '{}' where username = 'grace'`);
     await fireAt(em, id, '2026-06-01T01:00:00Z');
-    expect((await ledgerOf(em, id))[0]).toMatchObject({ outcome: 'failed_submit', note: expect.stringContaining('lacks the right "shell"') });
+    expect((await ledgerOf(em, id))[0]).toMatchObject({
+      outcome: 'failed_submit',
+      note: expect.stringContaining('lacks the right "shell"'),
+    });
   });
 
   it('uses the pinned version of its template, or else the newest', async () => {
-    await query(em, `insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy)
-      select template, 2, schema, '{"n": 2}', queue, cpu, memory_mb, retry_policy from template_versions where template = 't'`);
+    await query(
+      em,
+      `insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy)
+      select template, 2, schema, '{"n": 2}', queue, cpu, memory_mb, retry_policy from template_versions where template = 't'`,
+    );
     const [pinned, latest] = [await makeSchedule(ctx, DAWN, { template_version: 1 }), await makeSchedule(ctx, DAWN)];
     await query(em, `update templates set current_version = 2 where name = 't'`);
     for (const id of [pinned, latest]) await fireAt(em, id, '2026-06-01T01:00:00Z');
-    const versions = await query<{ version: number }>(em, `select v.version from tasks t join template_versions v on v.id = t.template_version_id
-      order by t.source_id = $1 desc`, [pinned]);
+    const versions = await query<{ version: number }>(
+      em,
+      `select v.version from tasks t join template_versions v on v.id = t.template_version_id
+      order by t.source_id = $1 desc`,
+      [pinned],
+    );
     expect(versions.map(({ version }) => version)).toEqual([1, 2]);
   });
 });
@@ -114,10 +136,17 @@ describe('a fire', () => {
 describe('daylight saving', () => {
   const berlin = { cron: '30 2 * * *', timezone: 'Europe/Berlin', overlap: 'allow' };
   it('shifts a fire out of the gap, or records that there was none', async () => {
-    const [shift, skip] = [await makeSchedule(ctx, '2026-03-28T12:00:00Z', berlin), await makeSchedule(ctx, '2026-03-28T12:00:00Z', { ...berlin, dst_gap: 'skip' })];
+    const [shift, skip] = [
+      await makeSchedule(ctx, '2026-03-28T12:00:00Z', berlin),
+      await makeSchedule(ctx, '2026-03-28T12:00:00Z', { ...berlin, dst_gap: 'skip' }),
+    ];
     for (const id of [shift, skip]) await fireAt(em, id, '2026-03-29T01:00:10Z');
-    expect(await ledgerOf(em, shift)).toMatchObject([{ at: '03-29 01:00', local: '2026-03-29T02:30:00', outcome: 'dst_shifted', task: expect.any(String) }]);
-    expect(await ledgerOf(em, skip)).toMatchObject([{ at: '03-29 01:00', local: '2026-03-29T02:30:00', outcome: 'skipped_calendar', task: null }]);
+    expect(await ledgerOf(em, shift)).toMatchObject([
+      { at: '03-29 01:00', local: '2026-03-29T02:30:00', outcome: 'dst_shifted', task: expect.any(String) },
+    ]);
+    expect(await ledgerOf(em, skip)).toMatchObject([
+      { at: '03-29 01:00', local: '2026-03-29T02:30:00', outcome: 'skipped_calendar', task: null },
+    ]);
   });
   it('runs a time that comes twice as the policy says', async () => {
     const outcomes = async (dst_overlap: string) => {
@@ -139,24 +168,49 @@ describe('after an outage', () => {
     return await outcomesOf(em, id);
   };
   it('none skips what is late', async () => {
-    expect(await after({ catchup: 'none' })).toEqual([...['01', '02', '03', '04'].map((h) => `06-01 ${h}:00 skipped_catchup`), '06-01 05:00 ran']);
+    expect(await after({ catchup: 'none' })).toEqual([
+      ...['01', '02', '03', '04'].map((h) => `06-01 ${h}:00 skipped_catchup`),
+      '06-01 05:00 ran',
+    ]);
   });
   it('last runs the newest', async () => {
-    expect(await after({ catchup: 'last', cron: '30 * * * *' })).toEqual([...['01', '02', '03'].map((h) => `06-01 ${h}:30 skipped_catchup`), '06-01 04:30 ran']);
+    expect(await after({ catchup: 'last', cron: '30 * * * *' })).toEqual([
+      ...['01', '02', '03'].map((h) => `06-01 ${h}:30 skipped_catchup`),
+      '06-01 04:30 ran',
+    ]);
   });
   it('all runs the newest so many of the window, oldest first', async () => {
     const outcomes = await after({ catchup: 'all', catchup_max: 2, catchup_window_s: 4 * 3600 });
-    expect(outcomes).toEqual(['06-01 01:00 skipped_catchup', '06-01 02:00 skipped_catchup', '06-01 03:00 ran', '06-01 04:00 ran', '06-01 05:00 ran']);
-    const nominal = await query<{ at: string }>(em, `select o.nominal_local as at from occurrences o join tasks t on t.uuid = o.task_id order by t.uuid`);
+    expect(outcomes).toEqual([
+      '06-01 01:00 skipped_catchup',
+      '06-01 02:00 skipped_catchup',
+      '06-01 03:00 ran',
+      '06-01 04:00 ran',
+      '06-01 05:00 ran',
+    ]);
+    const nominal = await query<{ at: string }>(
+      em,
+      `select o.nominal_local as at from occurrences o join tasks t on t.uuid = o.task_id order by t.uuid`,
+    );
     expect(nominal.map(({ at }) => at.slice(11, 13))).toEqual(['03', '04', '05']);
   });
   it('of days, by a rule of each second, has a row for a thousand and one for all the others', async () => {
-    const id = await makeSchedule(ctx, '2026-06-01T00:00:00Z', { cron: '* * * * * *', seconds: true, catchup: 'all', catchup_max: 3, overlap: 'allow' });
+    const id = await makeSchedule(ctx, '2026-06-01T00:00:00Z', {
+      cron: '* * * * * *',
+      seconds: true,
+      catchup: 'all',
+      catchup_max: 3,
+      overlap: 'allow',
+    });
     let turns = 0;
     while ((await fireAt(em, id, '2026-06-01T20:00:00Z'))?.more) turns += 1;
     expect(turns).toBeGreaterThan(0);
-    const [sums] = await query<{ fires: number; rows: number; ran: number }>(em, `select sum(count)::int4 as fires, count(*)::int4 as rows,
-      count(*) filter (where outcome = 'ran')::int4 as ran from occurrences where schedule_id = $1`, [id]);
+    const [sums] = await query<{ fires: number; rows: number; ran: number }>(
+      em,
+      `select sum(count)::int4 as fires, count(*)::int4 as rows,
+      count(*) filter (where outcome = 'ran')::int4 as ran from occurrences where schedule_id = $1`,
+      [id],
+    );
     expect(sums?.fires).toBe(20 * 3600);
     expect(sums?.rows).toBeLessThan(3_000);
     expect(sums?.ran).toBe(61 + 3);
@@ -237,11 +291,22 @@ describe('an end', () => {
 
 describe('a pause', () => {
   it('settles what was due before, fires nothing, and makes up for nothing unless asked', async () => {
-    const id = await makeSchedule(ctx, new Date(Date.now() - 90_000).toISOString(), { cron: '* * * * * *', seconds: true, overlap: 'allow', overlap_max: 1000, catchup: 'all', catchup_max: 1000 });
+    const id = await makeSchedule(ctx, new Date(Date.now() - 90_000).toISOString(), {
+      cron: '* * * * * *',
+      seconds: true,
+      overlap: 'allow',
+      overlap_max: 1000,
+      catchup: 'all',
+      catchup_max: 1000,
+    });
     await pauseSchedule(ctx, { id, reason: 'holiday' }, testEngines);
     const before = (await ledgerOf(em, id)).length;
     expect(before).toBeGreaterThanOrEqual(89);
-    await query(em, `update schedules set cursor_at = cursor_at - interval '1 hour', checked_at = cursor_at - interval '1 hour' where id = $1`, [id]);
+    await query(
+      em,
+      `update schedules set cursor_at = cursor_at - interval '1 hour', checked_at = cursor_at - interval '1 hour' where id = $1`,
+      [id],
+    );
     expect(await fireDue(em, { id }, testEngines)).toBeNull();
     await resumeSchedule(ctx, id, false);
     await fireDue(em, { id }, testEngines);

@@ -91,10 +91,29 @@ describe('rules', () => {
 });
 
 const DAY = 86_400_000;
-const zones = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Africa/Casablanca', 'America/Santiago', 'Asia/Kolkata');
-const crons = fc.constantFrom('30 2 * * *', '*/20 * * * *', '*/20 1-3 * * *', '0 0 * * *', '59 23 * * 6,0', '0 */2 * * *', '15 0,1,2,3 * * *');
+const zones = fc.constantFrom(
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'Africa/Casablanca',
+  'America/Santiago',
+  'Asia/Kolkata',
+);
+const crons = fc.constantFrom(
+  '30 2 * * *',
+  '*/20 * * * *',
+  '*/20 1-3 * * *',
+  '0 0 * * *',
+  '59 23 * * 6,0',
+  '0 */2 * * *',
+  '15 0,1,2,3 * * *',
+);
 const starts = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2037, 0, 1) }).map((at) => Math.floor(at / 1000) * 1000);
-const policies = fc.record({ dst_gap: fc.constantFrom('shift' as const, 'skip' as const), dst_overlap: fc.constantFrom('first' as const, 'both' as const, 'last' as const) });
+const policies = fc.record({
+  dst_gap: fc.constantFrom('shift' as const, 'skip' as const),
+  dst_overlap: fc.constantFrom('first' as const, 'both' as const, 'last' as const),
+});
 
 test('occurrences rise, and where one starts to look does not matter', () => {
   fc.assert(

@@ -26,10 +26,14 @@ describe('a rule that cannot be read', () => {
     ['@every 1m/1m', false, 'offset must be shorter'],
     ['every day', false, '2 fields'],
   ])('"%s" (seconds: %s) says why: %s', (cron, seconds, why) => {
-    expect(() => compile(cron, seconds)).toThrow(expect.objectContaining({ code: 'invalid_input', errors: [{ pointer: '/cron', detail: expect.stringContaining(why) }] }));
+    expect(() => compile(cron, seconds)).toThrow(
+      expect.objectContaining({ code: 'invalid_input', errors: [{ pointer: '/cron', detail: expect.stringContaining(why) }] }),
+    );
   });
   it.each(['+02:00', 'Mars/Olympus', '', 'Europe/Berlin; drop'])('has no zone "%s"', (zone) => {
-    expect(() => compile('0 0 * * *', false, zone)).toThrow(expect.objectContaining({ errors: [expect.objectContaining({ pointer: '/timezone' })] }));
+    expect(() => compile('0 0 * * *', false, zone)).toThrow(
+      expect.objectContaining({ errors: [expect.objectContaining({ pointer: '/timezone' })] }),
+    );
   });
 });
 
@@ -73,14 +77,19 @@ describe('fires that come late', () => {
   });
   it('share a row beyond a thousand, and none is lost or counted twice', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 3_000 }), fc.constantFrom('none', 'last', 'all'), fc.integer({ min: 0, max: 50 }), (n, policy, max) => {
-        const due = ago(...Array.from({ length: n }, (_, i) => n - i));
-        const { fire, skip, aggregate } = planCatchUp(due, { policy, window_s: 6_000, max }, NOW);
-        expect(fire.length + skip.length + (aggregate?.count ?? 0)).toBe(n);
-        expect(skip.length).toBeLessThanOrEqual(MOST_ROWS);
-        if (aggregate && skip[0]) expect(aggregate.until.at).toBeLessThan(skip[0].at);
-        expect(minutesOf([...skip, ...fire])).toEqual([...minutesOf([...skip, ...fire])].sort((a, b) => b - a));
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 3_000 }),
+        fc.constantFrom('none', 'last', 'all'),
+        fc.integer({ min: 0, max: 50 }),
+        (n, policy, max) => {
+          const due = ago(...Array.from({ length: n }, (_, i) => n - i));
+          const { fire, skip, aggregate } = planCatchUp(due, { policy, window_s: 6_000, max }, NOW);
+          expect(fire.length + skip.length + (aggregate?.count ?? 0)).toBe(n);
+          expect(skip.length).toBeLessThanOrEqual(MOST_ROWS);
+          if (aggregate && skip[0]) expect(aggregate.until.at).toBeLessThan(skip[0].at);
+          expect(minutesOf([...skip, ...fire])).toEqual([...minutesOf([...skip, ...fire])].sort((a, b) => b - a));
+        },
+      ),
       { numRuns: 100 },
     );
   });
@@ -101,7 +110,9 @@ describe('fires that meet earlier tasks', () => {
 
 test('placeholders are filled in texts at any depth, and nothing else is touched', () => {
   const values = { nominal_at: 'N', nominal_local: 'L', data_start: 'S', data_end: 'E' };
-  expect(fillPlaceholders({ a: '{{nominal_at}}/{{ data_start }}', b: [{ c: '{{data_end}}' }, 3, null], '{{nominal_at}}': '{{other}}' }, values)).toEqual({
+  expect(
+    fillPlaceholders({ a: '{{nominal_at}}/{{ data_start }}', b: [{ c: '{{data_end}}' }, 3, null], '{{nominal_at}}': '{{other}}' }, values),
+  ).toEqual({
     a: 'N/S',
     b: [{ c: 'E' }, 3, null],
     '{{nominal_at}}': '{{other}}',

@@ -59,7 +59,10 @@ const NOW = () => new Date().toISOString();
 const described = async (id: string) => await deps.client.schedule.getHandle(`cron/${id}`).describe();
 const mine = async (): Promise<string[]> => {
   const ids: string[] = [];
-  const [row] = await query<{ mark: string }>(em, `select system_identifier::text || '/' || current_database() as mark from pg_control_system()`);
+  const [row] = await query<{ mark: string }>(
+    em,
+    `select system_identifier::text || '/' || current_database() as mark from pg_control_system()`,
+  );
   for await (const { scheduleId, memo } of deps.client.schedule.list()) if (memo?.database === row?.mark) ids.push(scheduleId);
   return ids.sort();
 };
@@ -70,7 +73,12 @@ describe('the mirror', () => {
     await mirror.tick();
     const { spec, policies, action, state } = await described(id);
     expect(policies).toMatchObject({ overlap: 'ALLOW_ALL', catchupWindow: 60_000 });
-    expect(action).toMatchObject({ workflowType: 'cronFire', workflowId: `cron/${id}`, taskQueue: 'orchestrator', args: [{ schedule_id: id, jitter_ms: expect.any(Number) }] });
+    expect(action).toMatchObject({
+      workflowType: 'cronFire',
+      workflowId: `cron/${id}`,
+      taskQueue: 'orchestrator',
+      args: [{ schedule_id: id, jitter_ms: expect.any(Number) }],
+    });
     expect(spec.timezone).toBe('Europe/Berlin');
     expect(spec.calendars?.length).toBe(2);
     expect(state.paused).toBe(false);
@@ -110,7 +118,11 @@ describe('the mirror', () => {
 
   it('leaves the Schedules of others alone', async () => {
     const other = `cron/other-${process.pid}`;
-    await deps.client.schedule.create({ scheduleId: other, spec: {}, action: { type: 'startWorkflow', workflowType: 'x', taskQueue: 'nobody' } });
+    await deps.client.schedule.create({
+      scheduleId: other,
+      spec: {},
+      action: { type: 'startWorkflow', workflowType: 'x', taskQueue: 'nobody' },
+    });
     mirror.forget();
     await mirror.tick();
     await deps.client.schedule.getHandle(other).describe();
@@ -124,7 +136,9 @@ test('Temporal fires a schedule through the workflow cronFire, and the database 
   await eventually(() => expect(orchestrator.polls).toBe(true), { timeout_ms: 30_000 });
   const id = await makeSchedule(ctx, NOW(), { cron: '*/2 * * * * *', seconds: true, overlap: 'allow', overlap_max: 1_000 });
   await mirror.tick();
-  await eventually(async () => expect(await countOf(em, `occurrences where outcome = 'ran'`)).toBeGreaterThanOrEqual(3), { timeout_ms: 20_000 });
+  await eventually(async () => expect(await countOf(em, `occurrences where outcome = 'ran'`)).toBeGreaterThanOrEqual(3), {
+    timeout_ms: 20_000,
+  });
   await pauseSchedule(ctx, { id, reason: null }, testEngines);
   await mirror.tick();
   const { info } = await described(id);
@@ -146,13 +160,15 @@ test('a thousand schedules that are due in the same minute have all their rows, 
     [ctx.actor.id],
   );
   expect(rows.length).toBe(1_000);
-  let pokes = 0;
-  const around = { poke: () => void (pokes += 1), isWoken: () => false };
+  const pokes: true[] = [];
+  const around = { poke: () => void pokes.push(true), isWoken: () => false };
   const sweepers = [new ScheduleSweeper(deps, around), new ScheduleSweeper(deps, around)];
   await Promise.all(sweepers.map((sweeper) => sweeper.tick()));
   await eventually(async () => {
     await Promise.all(sweepers.map((sweeper) => sweeper.tick()));
-    expect(await countOf(em, `(select distinct schedule_id from occurrences where outcome = 'ran' or outcome = 'skipped_overlap') as x`)).toBe(1_000);
+    expect(
+      await countOf(em, `(select distinct schedule_id from occurrences where outcome = 'ran' or outcome = 'skipped_overlap') as x`),
+    ).toBe(1_000);
   });
   const [first] = await query<{ n: number; tasks: number }>(
     em,
@@ -161,7 +177,7 @@ test('a thousand schedules that are due in the same minute have all their rows, 
   );
   expect(first).toEqual({ n: 1_000, tasks: 1_000 });
   expect(await countOf(em, 'tasks')).toBe(1_000);
-  expect(pokes).toBeGreaterThan(0);
+  expect(pokes.length).toBeGreaterThan(0);
 }, 60_000);
 
 test('a schedule that cannot be dealt with does not keep the others waiting', async () => {

@@ -57,7 +57,7 @@ test('a task of a schedule runs to its end', async () => {
 async function untilFired(ids: string[]): Promise<void> {
   for (const id of ids) {
     const { fires } = await ledger(id);
-    await eventually(async () => expect((await ledger(id)).fires).toBeGreaterThan(fires), { interval_ms: 20 });
+    await eventually(async () => expect((await ledger(id)).fires).toBeGreaterThan(fires), { timeout_ms: 30_000, interval_ms: 20 });
   }
 }
 
@@ -66,10 +66,10 @@ test('with dispatchers that are killed across fire times the ledger is complete,
   const ids = [await schedule('left'), await schedule('right')];
   let victim = await room.workerProcess('victim');
   const steady = await room.workerProcess('steady');
-  for (let kills = 0; kills < 4; kills += 1) {
+  for (let kills = 0; kills < 3; kills += 1) {
     await untilFired(ids);
     await victim.kill('SIGKILL');
-    if (kills === 2) await steady.kill('SIGKILL');
+    if (kills === 1) await steady.kill('SIGKILL');
     victim = await room.workerProcess('victim');
   }
   await untilFired(ids);
@@ -80,4 +80,4 @@ test('with dispatchers that are killed across fire times the ledger is complete,
     expect(await findMissed(room.fork(), id)).toBe(0);
   }
   await victim.kill('SIGTERM');
-}, 60_000);
+}, 120_000);

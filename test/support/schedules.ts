@@ -23,7 +23,16 @@ export async function makeSchedule(ctx: CommandContext, from: string, more: Reco
 export const fireAt = async (em: Em, id: string, now: string): Promise<Fired | null> =>
   await fireDue(em.fork() as Em, { id, now: Date.parse(now) }, testEngines);
 
-export type LedgerRow = { at: string; local: string; ordinal: number; outcome: string; task: string | null; count: number; note: string | null; backfill: string | null };
+export type LedgerRow = {
+  at: string;
+  local: string;
+  ordinal: number;
+  outcome: string;
+  task: string | null;
+  count: number;
+  note: string | null;
+  backfill: string | null;
+};
 
 /** The ledger, oldest first; times to the minute, in UTC. */
 export async function ledgerOf(em: Em, id: string): Promise<LedgerRow[]> {
@@ -36,9 +45,13 @@ export async function ledgerOf(em: Em, id: string): Promise<LedgerRow[]> {
 }
 
 /** `MM-DD HH:MM outcome` of each row. */
-export const outcomesOf = async (em: Em, id: string): Promise<string[]> => (await ledgerOf(em, id)).map(({ at, outcome }) => `${at} ${outcome}`);
+export const outcomesOf = async (em: Em, id: string): Promise<string[]> =>
+  (await ledgerOf(em, id)).map(({ at, outcome }) => `${at} ${outcome}`);
 
 /** Ends all tasks that are not final. */
 export async function endTasks(em: Em): Promise<void> {
-  await query(em, `update tasks set status = 'cancelled', pending_reason = null, completed_at = now() where status in ('pending', 'queued')`);
+  await query(
+    em,
+    `update tasks set status = 'cancelled', pending_reason = null, completed_at = now() where status in ('pending', 'queued')`,
+  );
 }

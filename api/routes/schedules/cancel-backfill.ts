@@ -12,7 +12,9 @@ export const cancelBackfillRoute = defineRoute({
   tags: ['schedules'],
   rights: 'user',
   params: BackfillPath,
-  body: z.strictObject({ cancel_tasks: z.boolean().default(true).describe('also those tasks that are not final') }).default({ cancel_tasks: true }),
+  body: z
+    .strictObject({ cancel_tasks: z.boolean().default(true).describe('also those tasks that are not final') })
+    .default({ cancel_tasks: true }),
   response: { status: 200, schema: Backfill },
   handle: async ({ params, body }, ctx) => {
     const backfill = await cancelBackfill(ctx, { schedule_id: params.id, id: params.backfill, cancel_tasks: body.cancel_tasks });

@@ -15,7 +15,9 @@ export const createBackfillRoute = defineRoute({
   response: { status: 201, schema: BackfillAnswer },
   handle: async ({ params, body }, ctx) => {
     const answer = await createBackfill(ctx, params.id, body);
-    const location: Record<string, string> = answer.backfill ? { Location: `/api/v1/schedules/${params.id}/backfills/${answer.backfill.id}` } : {};
+    const location: Record<string, string> = answer.backfill
+      ? { Location: `/api/v1/schedules/${params.id}/backfills/${answer.backfill.id}` }
+      : {};
     return withHeaders(answer, location);
   },
 });
