@@ -116,19 +116,25 @@ const OLDEST = `select id::float8 as id, (extract(epoch from nominal_at) * 1000)
 
 /** Submits the fires that waited for earlier tasks, oldest first, as far as there is room now. */
 async function submitWaiting(turn: Turn): Promise<void> {
-  const { em, row, engines } = turn;
+  const { em, row } = turn;
   const room = row.overlap === 'allow' ? row.overlap_max : 1;
-  const source = { user_id: row.user_id, source_id: row.id };
   while (turn.waiting > 0 && turn.live < room) {
     const [oldest] = await query<Waiting>(em, OLDEST, [row.id]);
     if (!oldest) return;
-    const { task, error } = await submitOccurrence(em, { row, nominal: oldest, source }, engines);
-    const outcome = task === null ? 'failed_submit' : 'ran';
-    await query(em, 'update occurrences set outcome = $2, task_id = $3, note = $4 where id = $1', [oldest.id, outcome, task, error]);
-    turn.waiting -= 1;
-    if (task !== null) turn.live += 1;
-    if (task !== null) turn.submitted += 1;
+    await submitOldest(turn, oldest);
   }
+}
+
+async function submitOldest(turn: Turn, oldest: Waiting): Promise<void> {
+  const { em, row, engines } = turn;
+  const source = { user_id: row.user_id, source_id: row.id };
+  const { task, error } = await submitOccurrence(em, { row, nominal: oldest, source }, engines);
+  const outcome = task === null ? 'failed_submit' : 'ran';
+  await query(em, 'update occurrences set outcome = $2, task_id = $3, note = $4 where id = $1', [oldest.id, outcome, task, error]);
+  turn.waiting -= 1;
+  if (task === null) return;
+  turn.live += 1;
+  turn.submitted += 1;
 }
 
 /** Cancels the tasks of earlier fires, and lets this fire take the place of those that wait. Tasks that run need a moment to stop. */

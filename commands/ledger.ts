@@ -1,4 +1,4 @@
-import { type Aggregate, planCatchUp } from '../core/catch-up.ts';
+import type { Aggregate, planCatchUp } from '../core/catch-up.ts';
 import type { Occurrence } from '../core/occurrences.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { Occurrence as OccurrenceShape } from '../schemas/schedule.ts';

@@ -21,21 +21,22 @@ const PASSING = new Set<EngineError['code']>(['too_many', 'conflict']);
 export async function checkScheduleText(ctx: CommandContext, row: ScheduleRow, engines: Engines): Promise<void> {
   const rule = ruleOf(row);
   refuseNever(rule, row.now);
-  if (row.start_at !== null && row.end_at !== null && row.end_at < row.start_at) throw bad('/end_at', 'must not be before start_at');
-  if (row.catchup === 'all' && row.overlap === 'skip') {
-    throw bad(
-      '/catchup',
-      '"all" together with overlap "skip" would run one fire and skip the others: choose another overlap, or catchup "last"',
-    );
-  }
+  refuseContradictions(row);
   const [next] = nextFires(rule, { after: Math.max(row.now, row.start_at ?? 0), count: 1 });
   const item = submissionOf(row, next ?? { at: row.now, local: '' });
-  try {
-    await prepareTasks(ctx, [{ item, index: 0 }], engines);
-  } catch (error) {
+  await prepareTasks(ctx, [{ item, index: 0 }], engines).catch((error: unknown) => {
     if (!(error instanceof EngineError)) throw error;
     if (!PASSING.has(error.code)) throw withoutIndex(error);
-  }
+  });
+}
+
+function refuseContradictions({ start_at, end_at, catchup, overlap }: ScheduleRow): void {
+  if (start_at !== null && end_at !== null && end_at < start_at) throw bad('/end_at', 'must not be before start_at');
+  if (catchup !== 'all' || overlap !== 'skip') return;
+  throw bad(
+    '/catchup',
+    '"all" together with overlap "skip" would run one fire and skip the others: choose another overlap, or catchup "last"',
+  );
 }
 
 /** The check of submissions points into a list. */

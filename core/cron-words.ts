@@ -14,15 +14,13 @@ const listed = (words: readonly string[]): string =>
 
 /** `1, 3 to 5 and 9`. */
 function ranges(values: readonly number[], name: (value: number) => string): string {
-  const parts: string[] = [];
-  for (let from = 0; from < values.length; ) {
-    let to = from;
-    while (values[to + 1] === (values[to] ?? 0) + 1) to += 1;
-    const [first, last] = [name(values[from] ?? 0), name(values[to] ?? 0)];
-    parts.push(...(to === from ? [first] : to === from + 1 ? [first, last] : [`${first} to ${last}`]));
-    from = to + 1;
+  const runs: number[][] = [];
+  for (const value of values) {
+    const run = runs.at(-1);
+    if (run?.at(-1) === value - 1) run.push(value);
+    else runs.push([value]);
   }
-  return listed(parts);
+  return listed(runs.flatMap((run) => (run.length < 3 ? run.map(name) : [`${name(run[0] ?? 0)} to ${name(run.at(-1) ?? 0)}`])));
 }
 
 /** The step of values that cover the whole of 0–size evenly; null when they do not. */
@@ -39,16 +37,22 @@ function every(values: readonly number[], size: number, unit: string): string {
   return `at ${unit} ${ranges(values, String)}`;
 }
 
-function timeOfDay({ seconds, minutes, hours }: CronFields): string {
-  const exact = seconds.length === 1 && hours.length * minutes.length <= MOST_TIMES;
-  const tail = seconds.length === 1 && seconds[0] === 0 ? '' : null;
-  if (exact) {
-    const second = seconds[0] === 0 ? '' : `:${two(seconds[0] ?? 0)}`;
-    return `at ${listed(hours.flatMap((hour) => minutes.map((minute) => `${two(hour)}:${two(minute)}${second}`)))}`;
-  }
-  const parts = [tail ?? every(seconds, 60, 'second'), minutes.length === 60 && tail === null ? '' : every(minutes, 60, 'minute')];
-  if (hours.length < 24) parts.push(stepOf(hours, 24) ? `of ${every(hours, 24, 'hour')}` : `of hour ${ranges(hours, String)}`);
-  return parts.filter(Boolean).join(' ');
+function timeOfDay(fields: CronFields): string {
+  const { seconds, minutes, hours } = fields;
+  return seconds.length === 1 && hours.length * minutes.length <= MOST_TIMES ? clockTimes(fields) : repeatedTimes(fields);
+}
+
+function clockTimes({ seconds, minutes, hours }: CronFields): string {
+  const second = seconds[0] === 0 ? '' : `:${two(seconds[0] ?? 0)}`;
+  return `at ${listed(hours.flatMap((hour) => minutes.map((minute) => `${two(hour)}:${two(minute)}${second}`)))}`;
+}
+
+function repeatedTimes({ seconds, minutes, hours }: CronFields): string {
+  const onTheMinute = seconds.length === 1 && seconds[0] === 0;
+  const second = onTheMinute ? '' : every(seconds, 60, 'second');
+  const minute = minutes.length === 60 && !onTheMinute ? '' : every(minutes, 60, 'minute');
+  const step = stepOf(hours, 24) ? `of ${every(hours, 24, 'hour')}` : `of hour ${ranges(hours, String)}`;
+  return [second, minute, hours.length < 24 ? step : ''].filter(Boolean).join(' ');
 }
 
 const sorted = (values: ReadonlySet<number>): number[] => [...values].sort((a, b) => a - b);

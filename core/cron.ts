@@ -1,4 +1,4 @@
-import { type CronFieldCollection, CronExpressionParser } from 'cron-parser';
+import { CronExpressionParser, type CronFieldCollection } from 'cron-parser';
 import { EngineError } from './errors.ts';
 
 /**

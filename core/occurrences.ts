@@ -85,12 +85,9 @@ function* everySo(rule: Rule, { every_s, offset_s }: Every, after: number): Gene
 
 /** Hours of local time that a rule names, from the one in which the first instant after `after` may lie. */
 function* hoursFrom(fields: CronFields, first: number): Generator<number> {
-  for (let midnight = Math.floor(first / DAY) * DAY; ; midnight += DAY) {
-    if (!matchesDay(fields, midnight)) {
-      if (midnight - first > HORIZON) return;
-      continue;
-    }
-    for (const hour of fields.hours) if (midnight + (hour + 1) * HOUR > first) yield midnight + hour * HOUR;
+  for (let midnight = Math.floor(first / DAY) * DAY; midnight - first < HORIZON; midnight += DAY) {
+    if (!matchesDay(fields, midnight)) continue;
+    yield* fields.hours.map((hour) => midnight + hour * HOUR).filter((hour) => hour + HOUR > first);
   }
 }
 

@@ -13,7 +13,7 @@ export type OverlapDecision = 'run' | 'wait' | 'skip' | 'cancel';
 export function decideOverlap({ policy, max }: Overlap, { live, waiting }: Busy): OverlapDecision {
   if (policy === 'allow') return live < max ? 'run' : 'skip';
   if (live === 0 && waiting === 0) return 'run';
-  if (policy === 'queue_one') return waiting === 0 ? 'wait' : 'skip';
-  if (policy === 'queue_all') return waiting < max ? 'wait' : 'skip';
-  return policy === 'cancel_running' ? 'cancel' : 'skip';
+  if (policy === 'cancel_running') return 'cancel';
+  const places = { skip: 0, queue_one: 1, queue_all: max }[policy];
+  return waiting < places ? 'wait' : 'skip';
 }

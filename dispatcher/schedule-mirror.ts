@@ -3,8 +3,8 @@ import {
   ScheduleAlreadyRunning,
   ScheduleNotFoundError,
   type ScheduleOptions,
-  ScheduleOverlapPolicy,
   type ScheduleOptionsStartWorkflowAction,
+  ScheduleOverlapPolicy,
   type ScheduleUpdateOptions,
 } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';

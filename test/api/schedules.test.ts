@@ -1,7 +1,7 @@
+import { fireDue } from '../../commands/fire-occurrence.ts';
 import { query } from '../../entities/sql.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
-import { countOf, contextOf, makeQueue, makeTemplate, testEngines } from '../support/factories.ts';
-import { fireDue } from '../../commands/fire-occurrence.ts';
+import { contextOf, countOf, makeQueue, makeTemplate, testEngines } from '../support/factories.ts';
 
 let api: TestApi;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import type { CommandContext } from '../../commands/context.ts';
-import { findMissed } from '../../commands/find-missed.ts';
 import { dueSchedules } from '../../commands/due-schedules.ts';
+import { findMissed } from '../../commands/find-missed.ts';
 import { fireDue } from '../../commands/fire-occurrence.ts';
 import { pauseSchedule, resumeSchedule } from '../../commands/pause-schedule.ts';
-import { query, type Em } from '../../entities/sql.ts';
+import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { contextOf, countOf, emptyDatabase, makeUser, makeWorld, testEngines } from '../support/factories.ts';
 import { endTasks, fireAt, ledgerOf, makeSchedule, outcomesOf } from '../support/schedules.ts';
@@ -162,25 +162,25 @@ describe('daylight saving', () => {
 
 describe('after an outage', () => {
   const NOON = '2026-06-01T05:00:10Z';
-  const after = async (more: object) => {
+  const outage = async (more: object) => {
     const id = await makeSchedule(ctx, DAWN, { overlap: 'allow', ...more });
     await fireAt(em, id, NOON);
     return await outcomesOf(em, id);
   };
   it('none skips what is late', async () => {
-    expect(await after({ catchup: 'none' })).toEqual([
+    expect(await outage({ catchup: 'none' })).toEqual([
       ...['01', '02', '03', '04'].map((h) => `06-01 ${h}:00 skipped_catchup`),
       '06-01 05:00 ran',
     ]);
   });
   it('last runs the newest', async () => {
-    expect(await after({ catchup: 'last', cron: '30 * * * *' })).toEqual([
+    expect(await outage({ catchup: 'last', cron: '30 * * * *' })).toEqual([
       ...['01', '02', '03'].map((h) => `06-01 ${h}:30 skipped_catchup`),
       '06-01 04:30 ran',
     ]);
   });
   it('all runs the newest so many of the window, oldest first', async () => {
-    const outcomes = await after({ catchup: 'all', catchup_max: 2, catchup_window_s: 4 * 3600 });
+    const outcomes = await outage({ catchup: 'all', catchup_max: 2, catchup_window_s: 4 * 3600 });
     expect(outcomes).toEqual([
       '06-01 01:00 skipped_catchup',
       '06-01 02:00 skipped_catchup',

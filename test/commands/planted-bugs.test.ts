@@ -25,7 +25,7 @@ const BUGS: Bug[] = [
   },
   {
     name: 'an end keeps its grant',
-    from: 'where grants.runid = i.runid and grants.released_at is null',
+    from: `where grants.runid = i.runid and coalesce(grants.released_at, 'infinity') = 'infinity'`,
     to: 'where false',
     finding: /grant_follows_instance/,
   },
@@ -37,14 +37,14 @@ const BUGS: Bug[] = [
   },
   {
     name: 'a claim is won by the same execution twice',
-    from: 'and lease_epoch < $2',
-    to: 'and lease_epoch <= $2',
+    from: 'and lease_epoch < locked.execution',
+    to: 'and lease_epoch <= locked.execution',
     finding: /claim of .* was won/,
   },
   {
     name: 'a claim asks no worker',
-    from: 'and worker = $3 and status',
-    to: `and worker = coalesce($3, worker) or runid = $1 and status`,
+    from: 'and worker = $4 and status',
+    to: `and $4::text is not null and status`,
     finding: /claim of .* was won|final/,
   },
   {

@@ -1,7 +1,7 @@
 import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
 import { pino } from 'pino';
-import type { CommandContext } from '../../commands/context.ts';
 import { changeSchedule } from '../../commands/change-schedule.ts';
+import type { CommandContext } from '../../commands/context.ts';
 import { deleteSchedule } from '../../commands/delete-schedule.ts';
 import { pauseSchedule } from '../../commands/pause-schedule.ts';
 import { loadConfig } from '../../config/env.ts';

@@ -1,6 +1,6 @@
-import { query } from '../../entities/sql.ts';
 import { createBackfill } from '../../commands/create-backfill.ts';
 import { createSchedule } from '../../commands/create-schedule.ts';
+import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';

@@ -1,5 +1,5 @@
-import { createSchedule } from '../../commands/create-schedule.ts';
 import type { CommandContext } from '../../commands/context.ts';
+import { createSchedule } from '../../commands/create-schedule.ts';
 import { type Fired, fireDue } from '../../commands/fire-occurrence.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { ScheduleCreation } from '../../schemas/schedule.ts';

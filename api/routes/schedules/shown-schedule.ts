@@ -1,7 +1,7 @@
+import { noSchedule } from '../../../commands/schedule-row.ts';
 import { inWords } from '../../../core/cron-words.ts';
 import { compileRule } from '../../../core/occurrences.ts';
 import { findSchedule, type PlainSchedule } from '../../../entities/schedule.queries.ts';
-import { noSchedule } from '../../../commands/schedule-row.ts';
 import type { Schedule } from '../../../schemas/schedule.ts';
 import type { RouteContext } from '../../define-route.ts';
 import { scopeOf } from '../scope.ts';
