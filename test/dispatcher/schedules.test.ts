@@ -155,7 +155,7 @@ test('a thousand schedules that are due in the same minute have all their rows, 
   const rows = await query<{ id: string }>(
     em,
     `insert into schedules (name, user_id, cron, template, overlap, cursor_at, checked_at, due_at)
-     select 'schedule ' || n, $1, '* * * * *', 't', 'skip', m - interval '30 s', m - interval '30 s', m
+     select 'schedule ' || n, $1, to_char(m at time zone 'UTC', 'FMMI FMHH24 * * *'), 't', 'skip', m - interval '30 s', m - interval '30 s', m
      from generate_series(1, 1000) n, date_trunc('minute', now()) as m returning id`,
     [ctx.actor.id],
   );
@@ -164,12 +164,13 @@ test('a thousand schedules that are due in the same minute have all their rows, 
   const around = { poke: () => void pokes.push(true), isWoken: () => false };
   const sweepers = [new ScheduleSweeper(deps, around), new ScheduleSweeper(deps, around)];
   await Promise.all(sweepers.map((sweeper) => sweeper.tick()));
-  await eventually(async () => {
-    await Promise.all(sweepers.map((sweeper) => sweeper.tick()));
-    expect(
-      await countOf(em, `(select distinct schedule_id from occurrences where outcome = 'ran' or outcome = 'skipped_overlap') as x`),
-    ).toBe(1_000);
-  });
+  await eventually(
+    async () => {
+      await Promise.all(sweepers.map((sweeper) => sweeper.tick()));
+      expect(await countOf(em, `(select distinct schedule_id from occurrences where outcome = 'ran') as x`)).toBe(1_000);
+    },
+    { timeout_ms: 60_000 },
+  );
   const [first] = await query<{ n: number; tasks: number }>(
     em,
     `select count(*)::int4 as n, count(o.task_id)::int4 as tasks from occurrences o
@@ -178,7 +179,7 @@ test('a thousand schedules that are due in the same minute have all their rows, 
   expect(first).toEqual({ n: 1_000, tasks: 1_000 });
   expect(await countOf(em, 'tasks')).toBe(1_000);
   expect(pokes.length).toBeGreaterThan(0);
-}, 60_000);
+}, 120_000);
 
 test('a schedule that cannot be dealt with does not keep the others waiting', async () => {
   const [broken, good] = [await makeSchedule(ctx, NOW()), await makeSchedule(contextOf(em, await makeUser(em, 'grace')), NOW())];
