@@ -5,7 +5,7 @@ import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';
 import { lockRowToDelete } from './lock-row.ts';
 
-type Uses = { live: number; tasks: boolean; templates: string[] };
+type Uses = { live: number; tasks: boolean; templates: string[]; schedules: string[] };
 
 /**
  * Removes a queue that nothing refers to. One that has had tasks stays, since their rows name it: drain it instead.
@@ -24,10 +24,12 @@ export async function deleteQueue(ctx: CommandContext, name: string): Promise<vo
 
 const USES = `select (select count(*)::int4 from tasks where queue = $1 and status in ('pending', 'queued', 'processing')) as live,
   exists (select 1 from tasks where queue = $1) or exists (select 1 from grants where queue = $1) as tasks,
-  array(select distinct template from template_versions where queue = $1 order by 1 limit 5) as templates`;
+  array(select distinct template from template_versions where queue = $1 order by 1 limit 5) as templates,
+  array(select name from schedules where queue = $1 and deleted_at is null order by 1 limit 5) as schedules`;
 
-function refuseUsed(name: string, { live, tasks, templates }: Uses): void {
+function refuseUsed(name: string, { live, tasks, templates, schedules }: Uses): void {
   const refused = (why: string) => new EngineError('conflict', `queue "${name}": cannot be deleted, ${why}`);
+  if (schedules.length > 0) throw refused(`these schedules name it: ${schedules.join(', ')}`);
   if (live > 0) throw refused(`${live} of its tasks are not final`);
   if (tasks) throw refused('final tasks refer to it; drain it instead');
   if (templates.length > 0) throw refused(`versions of these templates refer to it: ${templates.join(', ')}`);

@@ -6,8 +6,8 @@ import type { CommandContext } from './context.ts';
 import { lockRowToDelete } from './lock-row.ts';
 
 /**
- * Removes a template with its versions, as long as no task was ever made from it.
- * @throws EngineError not_found; conflict: tasks refer to it
+ * Removes a template with its versions, as long as no task was ever made from it and no schedule names it.
+ * @throws EngineError not_found; conflict: tasks or schedules refer to it
  */
 export async function deleteTemplate(ctx: CommandContext, name: string): Promise<void> {
   await audited(ctx, { action: 'template.delete', subject_type: 'template', subject_id: name }, async (em) => {
@@ -15,6 +15,13 @@ export async function deleteTemplate(ctx: CommandContext, name: string): Promise
     const before = await findTemplate(em, name);
     const used = await query(em, 'select 1 from tasks where template = $1 limit 1', [name]);
     if (used.length > 0) throw new EngineError('conflict', `template "${name}": cannot be deleted, tasks refer to it`);
+    const planned = await query<{ name: string }>(
+      em,
+      'select name from schedules where template = $1 and deleted_at is null order by 1 limit 5',
+      [name],
+    );
+    const names = planned.map((schedule) => schedule.name).join(', ');
+    if (names) throw new EngineError('conflict', `template "${name}": cannot be deleted, these schedules name it: ${names}`);
     await query(em, 'delete from template_versions where template = $1', [name]);
     await query(em, 'delete from templates where name = $1', [name]);
     return { before, after: null, result: undefined };

@@ -40,6 +40,7 @@ export type PreparedTask = {
 type Resolved = PreparedVersion & {
   wanted_template: string;
   wanted_queue: string | null;
+  wanted_version: number | null;
   queue_name: string | null;
   queue_status: string;
   step_s: number;
@@ -63,7 +64,7 @@ export async function prepareTasks(ctx: CommandContext, items: readonly IndexedI
   );
   const problems: Problem[] = [];
   const prepared = items.map(({ item, index }) => {
-    const row = resolved.get(pairKey(item.template, item.queue ?? null));
+    const row = resolved.get(pairKey(item));
     const outcome = prepareOne(ctx, { item, index, row, engines });
     if ('problem' in outcome) problems.push({ ...outcome.problem, index });
     return 'task' in outcome ? outcome.task : undefined;
@@ -87,10 +88,12 @@ function combined(problems: readonly Problem[]): EngineError {
   return new EngineError(first?.code ?? 'invalid_input', first?.message ?? 'bad submission', { errors });
 }
 
+const versionOf = ({ template_version }: TaskSubmission): string => (template_version === undefined ? '' : ` version ${template_version}`);
+
 type One = IndexedItem & { row: Resolved | undefined; engines: Engines };
 
 function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { task: PreparedTask } | { problem: Fault } {
-  if (!row) return { problem: fault('invalid_input', '/template', `template "${item.template}": there is none`) };
+  if (!row) return { problem: fault('invalid_input', '/template', `template "${item.template}"${versionOf(item)}: there is none`) };
   if (!row.queue_name) return { problem: fault('invalid_input', '/queue', `queue "${item.queue}": there is none`) };
   const engine = engines.byKind(row.engine);
   if (!engine)
@@ -145,25 +148,37 @@ function checkDepth(prepared: PreparedTask[], resolved: Map<string, Resolved>): 
   return prepared;
 }
 
-const pairKey = (template: string, queue: string | null): string => `${template}\n${queue ?? ''}`;
+type Wanted = Pick<TaskSubmission, 'template' | 'queue' | 'template_version'>;
+
+const pairKey = ({ template, queue, template_version }: Wanted): string => `${template}\n${queue ?? ''}\n${template_version ?? ''}`;
+
+const wantedBy = (row: Resolved): Wanted => ({
+  template: row.wanted_template,
+  queue: row.wanted_queue ?? undefined,
+  template_version: row.wanted_version ?? undefined,
+});
 
 async function resolve(em: Em, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
-  const pairs = new Map(items.map((item) => [pairKey(item.template, item.queue ?? null), item]));
+  const pairs = new Map(items.map((item) => [pairKey(item), item]));
   const wanted = [...pairs.values()];
-  const rows = await query<Resolved>(em, RESOLVE, [wanted.map((item) => item.template), wanted.map((item) => item.queue ?? null)]);
-  return new Map(rows.map((row) => [pairKey(row.wanted_template, row.wanted_queue), row]));
+  const rows = await query<Resolved>(em, RESOLVE, [
+    wanted.map((item) => item.template),
+    wanted.map((item) => item.queue ?? null),
+    wanted.map((item) => item.template_version ?? null),
+  ]);
+  return new Map(rows.map((row) => [pairKey(wantedBy(row)), row]));
 }
 
 const RESOLVE = `
-select w.template as wanted_template, w.queue as wanted_queue, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
+select w.template as wanted_template, w.queue as wanted_queue, w.version as wanted_version, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
   v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost,
   q.name as queue_name, q.status as queue_status, q.step_s, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,
   exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - interval '60 seconds'
     and t.engine = any(engines)) as offered
-from unnest($1::text[], $2::text[]) as w(template, queue)
+from unnest($1::text[], $2::text[], $3::int4[]) as w(template, queue, version)
 join templates t on t.name = w.template
-join template_versions v on v.template = t.name and v.version = t.current_version
+join template_versions v on v.template = t.name and v.version = coalesce(w.version, t.current_version)
 left join queues q on q.name = coalesce(w.queue, v.queue)
 left join pools p on p.name = q.pool`;

@@ -23,3 +23,15 @@ export type EngineActivity = (input: { runid: string }) => Promise<InstanceRepor
 
 /** Makes an instance final whose engine activity could not. @returns how it ended, which may be what somebody else wrote before */
 export type FallbackFinish = (item: { runid: string; outcome: Outcome }) => Promise<InstanceReport>;
+
+/** Starts the workflow of one fire of a schedule. `jitter_ms`: how long after the nominal time the schedule is due. */
+export type CronFireInput = { schedule_id: string; jitter_ms: number };
+
+/** What a fire did: how many tasks it submitted. None is ordinary: another process was faster. */
+export type CronFireReport = { submitted: number };
+
+/** Does all that a schedule has to do now. Repeating it is harmless. */
+export type FireSchedule = (input: { schedule_id: string }) => Promise<CronFireReport>;
+
+/** The task queue of workflows that belong to no instance; every dispatcher process polls it. */
+export const ORCHESTRATOR_QUEUE = 'orchestrator';

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
+import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 
 /** What the parts of a dispatcher process work with. */
@@ -10,10 +11,24 @@ export type DispatcherDeps = {
   /** Address of PostgreSQL, for connections that are held: notifications and the reconciler's lock. */
   database_url: string;
   client: Client;
+  /** host:port of Temporal, for the connection of the worker of the task queue `orchestrator`. */
+  temporal_address: string;
+  /** What schedules may submit. */
+  engines: Engines;
   /** Worker in this same process, over whose connection `client` works: its workflows start without a round trip. Null: none. */
   local_worker: string | null;
   /** Registers the search attributes of workflows, should Temporal not know them (any more). */
   ensureSearchAttributes(): Promise<void>;
-  config: Pick<Config, 'HEARTBEAT_TIMEOUT_S' | 'LOST_AFTER_S' | 'POLL_EVERY_S' | 'RECONCILE_EVERY_S'>;
+  config: Pick<
+    Config,
+    | 'DATA_DIR'
+    | 'HEARTBEAT_TIMEOUT_S'
+    | 'LOST_AFTER_S'
+    | 'POLL_EVERY_S'
+    | 'RECONCILE_EVERY_S'
+    | 'TEMPORAL_API_KEY'
+    | 'TEMPORAL_NAMESPACE'
+    | 'TEMPORAL_TLS'
+  >;
   logger: Logger;
 };

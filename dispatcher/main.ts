@@ -1,15 +1,18 @@
 import { Client, Connection } from '@temporalio/client';
 import { loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
+import { createEngines } from '../engines/index.ts';
 import { createOrm } from '../entities/orm.ts';
 import type { Em } from '../entities/sql.ts';
 import { resolveEndpoints } from '../platform/connect.ts';
+import { installRuntime } from '../platform/temporal-runtime.ts';
 import { startDispatcher } from './start-dispatcher.ts';
 
 /** `npm run dispatcher`: a dispatcher and its reconciler without a worker, until SIGTERM or SIGINT. */
 async function main(): Promise<void> {
   const config = loadConfig();
   const logger = createLogger(config, 'dispatcher');
+  installRuntime(logger);
   const { database_url, temporal_address } = await resolveEndpoints(config);
   const slow = { over_ms: config.SLOW_QUERY_MS, logger };
   const orm = await createOrm({ url: database_url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator dispatcher', slow });
@@ -20,7 +23,16 @@ async function main(): Promise<void> {
   });
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
   const fork = () => orm.em.fork() as Em;
-  const dispatcher = startDispatcher({ fork, database_url, client, local_worker: null, config, logger });
+  const dispatcher = startDispatcher({
+    fork,
+    database_url,
+    client,
+    temporal_address,
+    engines: createEngines(config, 'dispatcher'),
+    local_worker: null,
+    config,
+    logger,
+  });
   logger.info('dispatcher ready');
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);

@@ -1,16 +1,29 @@
 import type { Client } from '@temporalio/client';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
+import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
+import { OrchestratorWorker } from './orchestrator-worker.ts';
 import { Reconciler } from './reconciler.ts';
+import { ScheduleMirror } from './schedule-mirror.ts';
+import { ScheduleSweeper } from './schedule-sweeper.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
-type Options = { fork(): Em; database_url: string; client: Client; local_worker: string | null; config: Config; logger: Logger };
+type Options = {
+  fork(): Em;
+  database_url: string;
+  client: Client;
+  temporal_address: string;
+  engines: Engines;
+  local_worker: string | null;
+  config: Config;
+  logger: Logger;
+};
 
 /** Starts a dispatcher, its reconciler and its housekeeper; both work until `stop`. */
 export function startDispatcher(options: Options): RunningDispatcher {
@@ -21,11 +34,15 @@ export function startDispatcher(options: Options): RunningDispatcher {
     ensureSearchAttributes: () => ensureSearchAttributes(client.connection as never, config.TEMPORAL_NAMESPACE),
   };
   const dispatcher = new Dispatcher(deps);
-  const watchers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
+  const poke = () => dispatcher.poke();
+  const orchestrator = new OrchestratorWorker(deps, poke);
+  const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
+  const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
+  const watchers = [...keepers, orchestrator, ...schedules];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {
-    poke: () => dispatcher.poke(),
+    poke,
     stop: async () => {
       await Promise.all([dispatcher.stop(), ...watchers.map((watcher) => watcher.stop())]);
     },

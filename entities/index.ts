@@ -1,11 +1,14 @@
 import { AuditLog } from './audit-log.ts';
+import { Backfill } from './backfill.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
+import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { Queue } from './queue.ts';
 import { RetentionRun } from './retention-run.ts';
+import { Schedule } from './schedule.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
@@ -35,4 +38,7 @@ export const entities = [
   IdempotencyKey,
   InstanceLog,
   RetentionRun,
+  Schedule,
+  Backfill,
+  Occurrence,
 ] as const;

@@ -45,6 +45,7 @@ const TaskSchema = defineEntity({
     progress: p.integer().default(0),
     result: p.json<Record<string, unknown>>().nullable(),
     error: p.json<OutcomeError>().nullable(),
+    source_id: p.uuid().nullable(),
     ...times,
   },
   indexes: [
@@ -52,6 +53,10 @@ const TaskSchema = defineEntity({
     { name: 'idx_tasks_user', properties: ['user', 'created_at'] },
     { name: 'idx_tasks_waiting', expression: `create index idx_tasks_waiting on tasks (queue, need, vtime, uuid) where status = 'queued'` },
     { name: 'idx_tasks_due', expression: `create index idx_tasks_due on tasks (not_before) where status = 'pending'` },
+    {
+      name: 'idx_tasks_source_live',
+      expression: `create index idx_tasks_source_live on tasks (source_id) where source_id is not null and status in ('pending', 'queued', 'processing')`,
+    },
     { name: 'idx_tasks_tags', expression: 'create index idx_tasks_tags on tasks using gin (tags jsonb_path_ops)' },
   ],
   checks: [
@@ -68,6 +73,7 @@ const TaskSchema = defineEntity({
  * One request to run a template. `timeout`: seconds an instance may run. `vtime`: order key, `eligible_at − priority × step`, smaller is sooner.
  * `need`: what an admission must find for it (engine, cores, memory) as one key, so that equal needs are looked at once. `attempt`: number of the
  * last instance, always rising; `retries_used`: those that the retry policy counts. `result` and `error` repeat the last instance's.
+ * `source_id`: the schedule or backfill that submitted it, which counts its tasks that are not final by it; null: neither.
  */
 export class Task extends TaskSchema.class {
   /** True when nothing but a retry command can move it. */

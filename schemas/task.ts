@@ -6,6 +6,7 @@ import { Instant, Name, Priority, Tags, TimeoutS, text } from './limits.ts';
 export const TaskSubmission = z
   .strictObject({
     template: Name,
+    template_version: z.int().min(1).max(2_147_483_647).optional().describe('default: the current one'),
     name: text(200).min(1).optional().describe('shown in lists; default: the template’s name'),
     parameters: z.record(z.string(), z.unknown()).default({}).describe('merged over the template’s defaults, key by key'),
     queue: Name.optional(),

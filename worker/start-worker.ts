@@ -15,11 +15,12 @@ import type { Engines } from '../engines/define-engine.ts';
 import { createNotifier } from '../entities/notifier.ts';
 import { createOrm } from '../entities/orm.ts';
 import type { Em } from '../entities/sql.ts';
+import { installRuntime } from '../platform/temporal-runtime.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { Presence } from './presence.ts';
 import { RunningWorker } from './running-worker.ts';
 import { takeOver } from './take-over.ts';
-import { connectTemporal, installRuntime, makeTemporalWorker } from './temporal-worker.ts';
+import { connectTemporal, makeTemporalWorker } from './temporal-worker.ts';
 
 export type WorkerOptions = {
   config: Config;

@@ -21,6 +21,20 @@ import { deleteQueueRoute } from './queues/delete-queue.ts';
 import { getQueueRoute } from './queues/get-queue.ts';
 import { listQueuesRoute } from './queues/list-queues.ts';
 import { drainQueueRoute, holdQueueRoute, resumeQueueRoute } from './queues/set-queue-status.ts';
+import { cancelBackfillRoute } from './schedules/cancel-backfill.ts';
+import { changeScheduleRoute } from './schedules/change-schedule.ts';
+import { createBackfillRoute } from './schedules/create-backfill.ts';
+import { createScheduleRoute } from './schedules/create-schedule.ts';
+import { deleteScheduleRoute } from './schedules/delete-schedule.ts';
+import { getBackfillRoute } from './schedules/get-backfill.ts';
+import { getScheduleRoute } from './schedules/get-schedule.ts';
+import { listBackfillsRoute } from './schedules/list-backfills.ts';
+import { listOccurrencesRoute } from './schedules/list-occurrences.ts';
+import { listSchedulesRoute } from './schedules/list-schedules.ts';
+import { pauseScheduleRoute } from './schedules/pause-schedule.ts';
+import { previewRuleRoute, previewScheduleRoute } from './schedules/preview-schedule.ts';
+import { resumeScheduleRoute } from './schedules/resume-schedule.ts';
+import { runScheduleNowRoute } from './schedules/run-schedule-now.ts';
 import { createSecretRoute } from './secrets/create-secret.ts';
 import { deleteSecretRoute } from './secrets/delete-secret.ts';
 import { listSecretsRoute } from './secrets/list-secrets.ts';
@@ -101,6 +115,21 @@ export const routes: readonly Route[] = [
   deleteSecretRoute,
   listSecretsRoute,
   replaceSecretRoute,
+  previewRuleRoute,
+  previewScheduleRoute,
+  cancelBackfillRoute,
+  changeScheduleRoute,
+  createBackfillRoute,
+  createScheduleRoute,
+  deleteScheduleRoute,
+  getBackfillRoute,
+  getScheduleRoute,
+  listBackfillsRoute,
+  listOccurrencesRoute,
+  listSchedulesRoute,
+  pauseScheduleRoute,
+  resumeScheduleRoute,
+  runScheduleNowRoute,
   listAuditLogRoute,
   getInvariantsRoute,
   getDatabaseRoute,

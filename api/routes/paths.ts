@@ -7,3 +7,5 @@ export const NamePath = z.strictObject({ name: Name });
 export const WorkerPath = z.strictObject({ id: Name });
 export const UserPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 export const RunPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+export const SchedulePath = z.strictObject({ id: z.uuid().toLowerCase() });
+export const BackfillPath = z.strictObject({ id: z.uuid().toLowerCase(), backfill: z.uuid().toLowerCase() });

@@ -10,6 +10,7 @@ import { withLock } from '../../dispatcher/held-lock.ts';
 import { Reconciler } from '../../dispatcher/reconciler.ts';
 import { TemporalLink } from '../../dispatcher/temporal-link.ts';
 import { WorkflowStarter } from '../../dispatcher/workflow-starter.ts';
+import { createEngines } from '../../engines/index.ts';
 import { openRoom, type Room } from '../e2e/room.ts';
 import { temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
@@ -30,6 +31,8 @@ beforeAll(async () => {
     fork: () => room.fork(),
     database_url: room.db.url,
     client: new Client({ connection }),
+    temporal_address: temporalAddress(),
+    engines: createEngines(config),
     local_worker: null,
     ensureSearchAttributes: async () => undefined,
     config,

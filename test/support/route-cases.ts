@@ -1,6 +1,9 @@
+import { createBackfill } from '../../commands/create-backfill.ts';
+import { createSchedule } from '../../commands/create-schedule.ts';
 import { query } from '../../entities/sql.ts';
+import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
-import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne } from './factories.ts';
+import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. */
 export type RouteCase = { path: string; body?: Record<string, unknown>; owner?: true };
@@ -43,6 +46,21 @@ const queue = ({ em }: TestApi) => makeQueue(em, fresh('queue'));
 const pool = ({ em }: TestApi) => makePool(em, fresh('pool'));
 const worker = ({ em }: TestApi) => makeWorker(em, fresh('worker'));
 const template = ({ em }: TestApi) => makeTemplate(em, fresh('template'));
+
+const ruleBody = () => ({ cron: '30 2 * * *', timezone: 'Europe/Berlin' });
+
+/** A schedule of the caller `user`. */
+async function ownSchedule({ em, user }: TestApi): Promise<string> {
+  const creation = ScheduleCreation.parse({ name: fresh('schedule'), template: 't', ...ruleBody() });
+  return (await createSchedule(contextOf(em, user), creation, testEngines)).id;
+}
+
+async function ownBackfill(api: TestApi): Promise<string> {
+  const id = await ownSchedule(api);
+  const range = BackfillCreation.parse({ from: '2026-01-01T00:00:00Z', until: '2026-01-03T00:00:00Z' });
+  const { backfill } = await createBackfill(contextOf(api.em, api.user), id, range);
+  return `${id}/backfills/${backfill?.id}`;
+}
 
 /** One good request per route, by operation id; a route without one fails the tests that walk the list. */
 export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> = {
@@ -124,6 +142,42 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   createSecret: fixed('/secrets', () => ({ name: fresh('secret'), value: 'v', hosts: ['api.example.org'], granted_to: ['user'] })),
   replaceSecret: at((id) => `/secrets/${id}`, spareSecret, { body: { value: 'w', hosts: [], granted_to: ['*'] } }),
   deleteSecret: at((id) => `/secrets/${id}`, spareSecret),
+  listSchedules: fixed('/schedules'),
+  previewRule: fixed('/schedules/preview?n=3', ruleBody),
+  createSchedule: fixed('/schedules', () => ({
+    name: fresh('schedule'),
+    template: 't',
+    ...ruleBody(),
+    parameters: { text: '{{nominal_at}}' },
+    queue: 'q',
+    priority: 10,
+    timeout: 60,
+    tags: { a: 'b' },
+    overlap: 'queue_all',
+    overlap_max: 5,
+    catchup: 'all',
+    catchup_window_s: 3600,
+    catchup_max: 10,
+    jitter_s: 30,
+    start_at: '2026-01-01T00:00:00Z',
+    end_at: '2030-01-01T00:00:00+02:00',
+    max_runs: 100,
+  })),
+  getSchedule: at((id) => `/schedules/${id}`, ownSchedule, own),
+  changeSchedule: at((id) => `/schedules/${id}`, ownSchedule, { ...own, body: { cron: '0 3 * * *', jitter_s: 10 } }),
+  deleteSchedule: at((id) => `/schedules/${id}`, ownSchedule, own),
+  pauseSchedule: at((id) => `/schedules/${id}/pause`, ownSchedule, { ...own, body: { reason: 'because' } }),
+  resumeSchedule: at((id) => `/schedules/${id}/resume`, ownSchedule, { ...own, body: { catch_up: true } }),
+  runScheduleNow: at((id) => `/schedules/${id}/run-now`, ownSchedule, own),
+  previewSchedule: at((id) => `/schedules/${id}/preview`, ownSchedule, own),
+  listOccurrences: at((id) => `/schedules/${id}/occurrences`, ownSchedule, own),
+  createBackfill: at((id) => `/schedules/${id}/backfills`, ownSchedule, {
+    ...own,
+    body: { from: '2026-01-01T00:00:00Z', until: '2026-01-05T00:00:00Z', max_active: 2, dry_run: false },
+  }),
+  listBackfills: at((id) => `/schedules/${id}/backfills`, ownSchedule, own),
+  getBackfill: at((id) => `/schedules/${id}`, ownBackfill, own),
+  cancelBackfill: at((id) => `/schedules/${id}/cancel`, ownBackfill, { ...own, body: { cancel_tasks: true } }),
   listAuditLog: fixed('/audit-log'),
   getInvariants: fixed('/admin/invariants'),
   getDatabase: fixed('/admin/database'),

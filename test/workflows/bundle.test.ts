@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { pino } from 'pino';
-import { bundleWorkflows, workflowBundle } from '../../worker/workflow-bundle.ts';
+import { bundleWorkflows, workflowBundle } from '../../platform/workflow-bundle.ts';
 import * as workflows from '../../workflows/index.ts';
 
 const quiet = pino({ level: 'silent' });

@@ -8,8 +8,8 @@ import proto, { type temporal } from '@temporalio/proto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import type { InstanceInput, InstanceReport } from '../../core/workflow-contract.ts';
-import { installRuntime } from '../../worker/temporal-worker.ts';
-import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
+import { installRuntime } from '../../platform/temporal-runtime.ts';
+import { bundleWorkflows } from '../../platform/workflow-bundle.ts';
 import { temporalAddress } from '../support/database.ts';
 
 let code: string;

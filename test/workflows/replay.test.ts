@@ -3,8 +3,8 @@ import path from 'node:path';
 import proto from '@temporalio/proto';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
-import { installRuntime } from '../../worker/temporal-worker.ts';
-import { bundleWorkflows } from '../../worker/workflow-bundle.ts';
+import { installRuntime } from '../../platform/temporal-runtime.ts';
+import { bundleWorkflows } from '../../platform/workflow-bundle.ts';
 
 const FOLDER = path.join(import.meta.dirname, 'histories');
 const histories = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
