@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { MikroORM } from '../entities/orm.ts';
 import { type Gauges, readGauges } from '../entities/metrics.queries.ts';
+import type { MikroORM } from '../entities/orm.ts';
 
 export type HttpMetrics = { observe(request: { method: string; route: string; status: number; seconds: number }): void };
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EngineError, type FieldProblem } from '../core/errors.ts';
-import { pointerStep } from './json-guard.ts';
 import type { Route } from './define-route.ts';
+import { pointerStep } from './json-guard.ts';
 import { refuse } from './problem.ts';
 
 type Issue = z.core.$ZodIssue;

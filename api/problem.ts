@@ -1,4 +1,4 @@
-import { type ErrorCode, EngineError, type FieldProblem } from '../core/errors.ts';
+import { EngineError, type ErrorCode, type FieldProblem } from '../core/errors.ts';
 
 /** RFC 9457 problem details, with the code, the request's id and one entry per bad field. */
 export type Problem = {

@@ -1,5 +1,5 @@
-import { Pool as PoolEntity } from '../entities/pool.ts';
 import { findPool } from '../entities/pool.queries.ts';
+import { Pool as PoolEntity } from '../entities/pool.ts';
 import type { Pool, PoolChange } from '../schemas/pool.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';

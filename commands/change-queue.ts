@@ -1,5 +1,5 @@
-import { Queue as QueueEntity } from '../entities/queue.ts';
 import { findQueue } from '../entities/queue.queries.ts';
+import { Queue as QueueEntity } from '../entities/queue.ts';
 import type { Queue, QueueChange } from '../schemas/queue.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';

@@ -1,7 +1,7 @@
 import { EngineError } from '../core/errors.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { User as UserEntity } from '../entities/user.ts';
 import { findUser } from '../entities/user.queries.ts';
+import { User as UserEntity } from '../entities/user.ts';
 import type { User, UserChange } from '../schemas/user.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';

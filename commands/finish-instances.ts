@@ -67,15 +67,16 @@ async function knowEnded(em: Em, items: readonly FinishItem[]): Promise<Map<stri
 }
 
 /**
- * Locks in the order task, instance, grant, queue, pool, worker, and within each by key (`locked`, `owned`, `lq`, `lp`, `lw`): each step reads the one
- * before, which fixes the order inside the statement. The updates alone would take several rows in the order of some plan.
+ * Locks in the order task, instance, grant, queue, pool, worker, key, and within each by key (`locked`, `owned`, `lg`, `lq`, `lp`, `lw`, `lk`): each step
+ * reads the one before, which fixes the order inside the statement. The updates alone would take several rows in the order of some plan.
+ * The place of a concurrency key is given back by a trigger when the task leaves `processing`. `release_seq` is the pool's next number, under its lock.
  */
 const FINISH = `
 with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.concurrency_key from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 owned as (
   select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
@@ -86,21 +87,25 @@ i as (
   where instances.runid = f.runid and instances.status in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
-g as (
-  update grants set released_at = clock_timestamp(), release_reason = i.status from i
-  where grants.runid = i.runid and grants.released_at is null
-  returning grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb),
+lg as (
+  select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
+  from grants join i on i.runid = grants.runid where grants.released_at is null order by grants.runid for no key update of grants),
 lq as (
-  select name from queues where name in (select queue from g) order by name for no key update),
+  select name from queues where name in (select queue from lg) order by name for no key update),
 uq as (
   update queues set current_load = current_load - n.n
-  from (select queue, count(*)::int4 as n from g group by queue) n, (select count(*) from lq) locked_queues where queues.name = n.queue
+  from (select queue, count(*)::int4 as n from lg group by queue) n, (select count(*) from lq) locked_queues where queues.name = n.queue
   returning queues.name),
 lp as (
-  select name from pools, (select count(*) from uq) after_queues where name in (select pool from g) order by name for no key update of pools),
+  select name, seq from pools, (select count(*) from uq) after_queues where name in (select pool from lg) order by name for no key update of pools),
+g as (
+  update grants set released_at = clock_timestamp(), release_reason = n.status, release_seq = n.seq
+  from (select lg.runid, lg.status, lp.seq + row_number() over (partition by lg.pool order by lg.runid) as seq from lg join lp on lp.name = lg.pool) n
+  where grants.runid = n.runid and grants.released_at is null
+  returning grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb),
 up as (
-  update pools set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
-  from (select pool, sum(cpu) as cpu, sum(memory_mb) as memory from g group by pool) n, (select count(*) from lp) locked_pools
+  update pools set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory, seq = pools.seq + n.n
+  from (select pool, count(*) as n, sum(cpu) as cpu, sum(memory_mb) as memory from g group by pool) n, (select count(*) from lp) locked_pools
   where pools.name = n.pool
   returning pools.name),
 lw as (
@@ -110,6 +115,9 @@ uw as (
   from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from g group by worker) n, (select count(*) from lw) locked_workers
   where workers.id = n.worker
   returning workers.id),
+lk as (
+  select key from concurrency_keys where key in (
+    select concurrency_key from locked where concurrency_key is not null and (select count(*) from uw) >= 0) order by key for no key update),
 t as (
   update tasks set
     status = i.decided,
@@ -122,7 +130,7 @@ t as (
     progress = i.progress,
     result = i.result,
     error = i.error
-  from i where tasks.uuid = i.task_id
+  from i, (select count(*) from uw) after_workers, (select count(*) from lk) locked_keys where tasks.uuid = i.task_id
   returning tasks.uuid, tasks.user_id, tasks.quota_cost, i.runid, i.decided),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
@@ -132,4 +140,4 @@ u as (
   update users set used_quota = greatest(0, used_quota - n.cost)
   from (select user_id, sum(quota_cost)::int4 as cost from t where decided in ('failed', 'cancelled') and quota_cost > 0 group by user_id) n
   where users.id = n.user_id)
-select t.runid, t.uuid as task_id, t.decided as task_status from t, (select count(*) from uw) after_workers`;
+select t.runid, t.uuid as task_id, t.decided as task_status from t`;

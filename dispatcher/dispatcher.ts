@@ -1,4 +1,5 @@
 import { admit, startable } from '../commands/admit.ts';
+import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
 import type { DispatcherDeps } from './deps.ts';
@@ -6,6 +7,7 @@ import { TemporalLink } from './temporal-link.ts';
 import { WorkflowStarter } from './workflow-starter.ts';
 
 const PASS_LIMIT = 200;
+const RUN_TIMES_EVERY_MS = 5_000;
 const OUTBOX_EVERY_MS = 2_000;
 const OUTBOX_AGE_MS = 2_000;
 const OUTBOX_LIMIT = 1_000;
@@ -26,6 +28,7 @@ export class Dispatcher {
   private stopped = false;
   private database_up = true;
   private outbox_at = -Infinity;
+  private run_times_at = -Infinity;
 
   constructor(deps: DispatcherDeps) {
     this.deps = deps;
@@ -60,17 +63,24 @@ export class Dispatcher {
 
   /** One pass; everything that can start now is being started when it resolves. Rejects while the database is away. */
   async tick(): Promise<void> {
-    if (this.poll_due) {
-      this.poll_due = false;
-      await releaseDue(this.deps.fork());
-    }
+    const polled = this.poll_due;
+    if (polled) await this.onPoll();
     if (!(await this.link.ready())) return;
     await this.repeatStarts();
     for (let more = true; more && this.link.up && !this.stopped; ) {
-      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S });
+      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S, record: polled });
       this.starter.start(admitted);
       more = admitted.length >= PASS_LIMIT;
     }
+  }
+
+  /** What is due by the clock rather than by an event. */
+  private async onPoll(): Promise<void> {
+    this.poll_due = false;
+    await releaseDue(this.deps.fork());
+    if (performance.now() - this.run_times_at < RUN_TIMES_EVERY_MS) return;
+    this.run_times_at = performance.now();
+    await refreshRunTimes(this.deps.fork());
   }
 
   private poll(): void {

@@ -1,9 +1,12 @@
+import { AdmissionDecision } from './admission-decision.ts';
 import { AuditLog } from './audit-log.ts';
+import { ConcurrencyKey } from './concurrency-key.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
 import { Pool } from './pool.ts';
+import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
@@ -11,6 +14,7 @@ import { SlaVersion } from './sla-version.ts';
 import { Task } from './task.ts';
 import { TaskHistory } from './task-history.ts';
 import { Template } from './template.ts';
+import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
 import { Worker } from './worker.ts';
@@ -33,4 +37,8 @@ export const entities = [
   AuditLog,
   IdempotencyKey,
   InstanceLog,
+  ConcurrencyKey,
+  PoolTotal,
+  TemplateRuntime,
+  AdmissionDecision,
 ] as const;

@@ -1,7 +1,7 @@
 import { type Actor, seesAll } from '../../commands/context.ts';
 import { EngineError } from '../../core/errors.ts';
-import { type Scope, findTask } from '../../entities/task.queries.ts';
 import { findInstance } from '../../entities/instance.queries.ts';
+import { findTask, type Scope } from '../../entities/task.queries.ts';
 import type { Instance } from '../../schemas/instance.ts';
 import type { Task } from '../../schemas/task.ts';
 import type { RouteContext } from '../define-route.ts';

@@ -1,9 +1,9 @@
 import { appendLogs } from '../../commands/append-logs.ts';
+import { cancelTask } from '../../commands/cancel-task.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
 import { checkInvariants } from '../../commands/invariants.ts';
 import { keepLeases } from '../../commands/keep-leases.ts';
-import { cancelTask } from '../../commands/cancel-task.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeTemplate, makeWorker, makeWorld, outcome, startTask } from '../support/factories.ts';
