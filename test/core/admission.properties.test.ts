@@ -91,7 +91,7 @@ const sum = (list: readonly Candidate[]): Amount => ({
 });
 
 /** The snapshot as it is after the decisions; written on its own, not with the code under test. */
-function after(snapshot: Snapshot, limit: number): Snapshot {
+function afterPass(snapshot: Snapshot, limit: number): Snapshot {
   const decisions = decideAdmissions(snapshot, limit);
   const chosen = decisions.map((d) => ({ worker: d.worker, task: of(snapshot, d.uuid) }));
   const grow = <T extends { used: Amount }>(thing: T, mine: readonly Candidate[]): T => {
@@ -131,7 +131,7 @@ describe('decideAdmissions, whatever the snapshot', () => {
   it('never goes above a queue’s capacity, a pool’s total or a worker’s total', () => {
     fc.assert(
       fc.property(snapshots, limits, (snapshot, limit) => {
-        const now = after(snapshot, limit);
+        const now = afterPass(snapshot, limit);
         now.queues.forEach((q, i) => {
           expect(within(snapshot.queues[i]?.current_load ?? 0, q.current_load, q.capacity)).toBe(true);
         });
@@ -267,7 +267,7 @@ describe('decideAdmissions, whatever the snapshot', () => {
           };
           return { queue: task.queue, pool: poolOf(snapshot, task), worker, amount: task.amount, runid: uuid, key: null, ...ends };
         });
-        const next = after(snapshot, 1000);
+        const next = afterPass(snapshot, 1000);
         for (const { uuid, by } of reservations) {
           kept += 1;
           const later = decide({ ...next, running: [...(snapshot.running ?? []), ...began], candidates: [of(snapshot, uuid)] }, 1);
