@@ -1,13 +1,20 @@
 import type { Logger } from '../config/logger.ts';
 import type { Engine, StopReason } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
+import type { Claimer } from './claimer.ts';
 import type { Finisher } from './finisher.ts';
 
-/**
- * One running instance as the lease keeper sees it. `progress` 0–100 and `note` are stored with the next heartbeat. `stop` may be called
- * any number of times; the first reason counts.
- */
-export type Lease = { runid: string; lease_epoch: number; progress: number; note: string | null; stop(reason: StopReason): void };
+/** One running instance as the lease keeper sees it. `progress` 0–100 and `note` are stored with the next heartbeat. */
+export type Lease = {
+  runid: string;
+  lease_epoch: number;
+  progress: number;
+  note: string | null;
+  /** May be called any number of times; the first reason counts. `superseded`: a later execution goes on with the same work, leave it. */
+  stop(reason: StopReason): void;
+  /** The instance is over or soon may be given to another worker: its work must be gone. */
+  abandon(): void;
+};
 
 /** Proves every second to the database that these instances are still ours, and learns of cancellations. */
 export type Leases = { add(lease: Lease): void; remove(runid: string): void };
@@ -22,6 +29,7 @@ export type ActivityDeps = {
   data_dir: string;
   log_cap_bytes: number;
   leases: Leases;
+  claimer: Claimer;
   finisher: Finisher;
   /** Value of a secret that the user may use for `host`. @throws EngineError forbidden, not_found */
   secret(request: { name: string; user_id: number; host: string | null }): Promise<string>;

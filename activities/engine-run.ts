@@ -33,7 +33,14 @@ export class EngineRun {
     this.claim = claim;
     this.engine = engine;
     this.execution = execution;
-    this.lease = { runid: claim.runid, lease_epoch: execution, progress: 0, note: null, stop: (reason) => this.stop(reason) };
+    this.lease = {
+      runid: claim.runid,
+      lease_epoch: execution,
+      progress: 0,
+      note: null,
+      stop: (reason) => this.stop(reason),
+      abandon: () => this.abandon(),
+    };
     this.deadline = performance.now() + Math.max(0, claim.timeout - claim.age_s) * 1000;
   }
 
@@ -66,6 +73,13 @@ export class EngineRun {
     this.controller.abort(reason);
   }
 
+  /** The engine is to undo its work as after a cancellation, while the instance counts as lost. */
+  private abandon(): void {
+    if (this.stopped) return;
+    this.stopped = 'superseded';
+    this.controller.abort('cancel');
+  }
+
   /** Stores the rest of the log. @returns its last 64 KB; null without output */
   async closeLog(complete: boolean): Promise<string | null> {
     return (await this.writer?.close(complete)) ?? null;
@@ -94,9 +108,9 @@ export class EngineRun {
     return await insist(write, { what: 'store log lines', logger: this.deps.logger });
   }
 
+  /** Another owner: the lease keeper sees it within a second and knows what to do. A fault: the work goes on without its log. */
   private refused(cause: unknown): void {
-    if (cause) this.deps.logger.error({ err: cause, runid: this.claim.runid }, 'log lines cannot be stored');
-    this.stop('superseded');
+    if (cause) this.deps.logger.error({ err: cause, runid: this.claim.runid }, 'log lines cannot be stored; the rest of this log is lost');
   }
 
   private context(log: LogWriter): EngineContext {

@@ -8,7 +8,7 @@ import { docsRouter } from './docs.ts';
 import { healthRouter } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { mountRoutes } from './mount-routes.ts';
-import { refuse, toProblem } from './problem.ts';
+import { toProblem } from './problem.ts';
 import { limitPerAddress } from './rate-limit.ts';
 import { localsOf, requestId, requestLog } from './request-log.ts';
 import { routes } from './routes/index.ts';
@@ -23,12 +23,6 @@ const HEADERS: HelmetOptions = {
   crossOriginOpenerPolicy: false,
 };
 
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-
-/** TRACE and inventions of clients end here: Express would answer some of them by itself. */
-const knownMethods: RequestHandler = (req, _res, next) =>
-  next(METHODS.has(req.method) ? undefined : refuse(405, `the method ${req.method} is not supported`));
-
 const noSuchPath: RequestHandler = (req, _res, next) => next(new EngineError('not_found', `the path ${req.path} leads nowhere`));
 
 /** The REST API as an Express application: every answer has a request id, every refusal is problem+json. */
@@ -39,7 +33,7 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
   const metrics = createMetrics(parts.orm, parts.config.LOST_AFTER_S);
-  app.use(requestId, requestLog(parts.logger, metrics), helmet(HEADERS), knownMethods);
+  app.use(requestId, requestLog(parts.logger, metrics), helmet(HEADERS));
   app.use(healthRouter(parts, metrics));
   app.use(docsRouter(routes));
   app.use('/api/v1', limitPerAddress(parts.config.RATE_LIMIT_PER_MINUTE));
@@ -51,6 +45,7 @@ export function createApp(parts: AppParts): Express {
 
 /** The last middleware: whatever was thrown becomes an answer, and what is our fault goes into the log with its cause. */
 function problems({ logger }: AppParts): ErrorRequestHandler {
+  // biome-ignore lint/complexity/useMaxParams: Express knows error handlers by their four parameters
   return (error, req, res, next) => {
     const { request_id } = localsOf(res);
     const { problem, headers, severity } = toProblem(error, { instance: req.originalUrl.split('?')[0] ?? '', request_id });

@@ -48,7 +48,8 @@ const POLICY = [
 export function docsRouter(routes: readonly Route[]): Router {
   const router = Router({ strict: true });
   const document = JSON.stringify(openApiDocument(routes));
-  const folder = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  const require = createRequire(import.meta.url);
+  const folder = path.dirname(require.resolve('swagger-ui-dist/package.json'));
   router.get('/api/v1/openapi.json', text('application/json; charset=utf-8', document));
   router.get('/api/v1/docs', text('text/html; charset=utf-8', PAGE));
   router.get('/api/v1/docs/', (_req, res) => res.redirect(308, '../docs'));

@@ -28,13 +28,14 @@ const REFUSALS: Record<string, string> = {
   415: 'body is not JSON',
   422: 'bad values, one entry each',
   429: 'rate limit, quota or queue depth',
+  431: 'request line and headers exceed 16 kB',
   503: 'temporarily unavailable',
 };
 
 const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: ProblemSchema } } });
 
 function refusalsOf(route: Route): string[] {
-  const always = ['400', '401', '422', '429', '503', '413', '415'];
+  const always = ['400', '401', '422', '429', '503', '413', '415', '431'];
   if (route.rights !== 'user') always.push('403');
   if (route.params) always.push('404');
   if (route.method !== 'get') always.push('409', '403', '404');

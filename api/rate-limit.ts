@@ -1,5 +1,5 @@
-import type { RequestHandler } from 'express';
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+import type { Request, RequestHandler, Response } from 'express';
+import { ipKeyGenerator, type RateLimitInfo, rateLimit } from 'express-rate-limit';
 import { EngineError } from '../core/errors.ts';
 import { localsOf } from './request-log.ts';
 
@@ -11,20 +11,23 @@ const ADDRESS_FACTOR = 2;
 type Limit = {
   identifier: string;
   perMinute: number;
-  keyOf: (req: Parameters<RequestHandler>[0], res: Parameters<RequestHandler>[1]) => string;
+  /** Whether answers tell what is left. Each such header costs a hash, so only one of the two limits is told. */
+  told: boolean;
+  keyOf: (req: Request, res: Response) => string;
 };
 
-function limit({ identifier, perMinute, keyOf }: Limit): RequestHandler {
+function limit({ identifier, perMinute, told, keyOf }: Limit): RequestHandler {
   if (perMinute === 0) return (_req, _res, next) => next();
   return rateLimit({
     windowMs: WINDOW_MS,
     limit: perMinute,
-    standardHeaders: 'draft-8',
+    standardHeaders: told ? 'draft-8' : false,
     legacyHeaders: false,
     identifier,
     keyGenerator: keyOf,
-    handler: (_req, res, next) => {
-      const retry_after_s = Number(res.getHeader('Retry-After') ?? 1);
+    handler: (req, _res, next) => {
+      const { resetTime } = (req as Request & { rateLimit: RateLimitInfo }).rateLimit;
+      const retry_after_s = ((resetTime?.getTime() ?? Date.now()) - Date.now()) / 1000;
       next(new EngineError('too_many', `more than ${perMinute} requests a minute per ${identifier}`, { details: { retry_after_s } }));
     },
   });
@@ -32,8 +35,8 @@ function limit({ identifier, perMinute, keyOf }: Limit): RequestHandler {
 
 /** Before authentication and before any body is read: guessing keys and malformed bodies cost their sender too. */
 export const limitPerAddress = (perMinute: number): RequestHandler =>
-  limit({ identifier: 'address', perMinute: perMinute * ADDRESS_FACTOR, keyOf: (req) => ipKeyGenerator(req.ip ?? 'unknown') });
+  limit({ identifier: 'address', perMinute: perMinute * ADDRESS_FACTOR, told: false, keyOf: (req) => ipKeyGenerator(req.ip ?? 'unknown') });
 
 /** After authentication, before the body is read. */
 export const limitPerUser = (perMinute: number): RequestHandler =>
-  limit({ identifier: 'key', perMinute, keyOf: (_req, res) => String(localsOf(res).actor?.id ?? 0) });
+  limit({ identifier: 'key', perMinute, told: true, keyOf: (_req, res) => String(localsOf(res).actor?.id ?? 0) });

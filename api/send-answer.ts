@@ -1,8 +1,8 @@
-import { once } from 'node:events';
 import type { Request, Response } from 'express';
 import { EngineError } from '../core/errors.ts';
 import type { Route, ServerEvent } from './define-route.ts';
 import { sendEvents } from './send-events.ts';
+import { writeChunk } from './write-chunk.ts';
 
 type Answer = { body: unknown; headers: Record<string, string>; signal: AbortSignal };
 type Exchange = { req: Request; res: Response };
@@ -44,15 +44,8 @@ async function sendStream(route: Route, { body, signal }: Answer, { req, res }: 
     return;
   }
   res.type('text/plain; charset=utf-8');
-  if (!head) for await (const chunk of body as AsyncIterable<string>) if (!(await write(res, chunk, signal))) return;
+  if (!head) for await (const chunk of body as AsyncIterable<string>) if (!(await writeChunk(res, chunk, signal))) return;
   res.end();
 }
 
 async function* none(): AsyncGenerator<never> {}
-
-/** Writes with back-pressure; false when the client has gone. */
-export async function write(res: Response, chunk: string, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted || res.destroyed) return false;
-  if (!res.write(chunk)) await once(res, 'drain', { signal }).catch(() => undefined);
-  return !signal.aborted;
-}

@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import type { ServerEvent } from './define-route.ts';
-import { write } from './send-answer.ts';
+import { writeChunk } from './write-chunk.ts';
 
 const HEARTBEAT_MS = 15_000;
 
@@ -23,7 +23,7 @@ export async function sendEvents(res: Response, { events, signal }: Sending): Pr
   res.write(`retry: ${RETRY_MS}\n\n`);
   const heartbeat = setInterval(() => res.write(': alive\n\n'), HEARTBEAT_MS);
   try {
-    for await (const event of events) if (!(await write(res, formatEvent(event), signal))) break;
+    for await (const event of events) if (!(await writeChunk(res, formatEvent(event), signal))) break;
   } finally {
     clearInterval(heartbeat);
     res.end();

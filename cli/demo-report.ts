@@ -2,7 +2,16 @@ import type { Access } from './access.ts';
 import type { Followed } from './follow-task.ts';
 
 /** How one engine fared. `ok`: completed, or ended in a way that this installation is meant to end it. */
-export type DemoResult = { engine: string; ok: boolean; status: string; seconds: number | null; note: string; workflow: string | null };
+export type DemoResult = {
+  engine: string;
+  ok: boolean;
+  status: string;
+  seconds: number | null;
+  note: string;
+  /** What could be done about it, in full; null when nothing needs to be. */
+  hint: string | null;
+  workflow: string | null;
+};
 
 /** Judges a task at its end. `expected`: notes by error code for endings that are no failure of the demonstration. */
 export function judge(
@@ -11,17 +20,14 @@ export function judge(
   context: { expected: Record<string, string>; access: Access },
 ): DemoResult {
   const code = task.error?.code ?? '';
-  const excuse = context.expected[code];
-  const note =
-    task.status === 'completed'
-      ? JSON.stringify(task.result)
-      : `${task.error?.message ?? task.status_reason ?? ''}${excuse ? ` — ${excuse}` : ''}`;
+  const excuse = context.expected[code] ?? null;
   return {
     engine,
-    ok: task.status === 'completed' || excuse !== undefined,
+    ok: task.status === 'completed' || excuse !== null,
     status: code ? `${task.status} (${code})` : task.status,
     seconds: instance?.start_time && instance.end_time ? (Date.parse(instance.end_time) - Date.parse(instance.start_time)) / 1000 : null,
-    note,
+    note: task.status === 'completed' ? JSON.stringify(task.result) : (task.error?.message ?? task.status_reason ?? ''),
+    hint: excuse,
     workflow: instance && workflowLink(context.access, instance),
   };
 }
@@ -38,14 +44,14 @@ export function workflowLink(
 
 const clip = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
 
-/** A table of all engines, then the links, which would break it. */
+/** A table of all engines, then hints and links, which would break it. */
 export function demoTable(results: readonly DemoResult[]): string {
   const rows = results.map((r) => [
     r.engine,
     r.ok ? 'ok' : 'FAILED',
     r.status,
     r.seconds === null ? '–' : `${r.seconds.toFixed(1)} s`,
-    clip(r.note, 160),
+    clip(r.note, 110),
   ]);
   const table = [['engine', '', 'task', 'ran', 'result or reason'], ...rows];
   const widths = [0, 1, 2, 3].map((n) => Math.max(...table.map((row) => row[n]?.length ?? 0)));
@@ -56,5 +62,8 @@ export function demoTable(results: readonly DemoResult[]): string {
       .trimEnd(),
   );
   const links = results.filter((r) => r.workflow !== null).map((r) => `${r.engine.padEnd(widths[0] ?? 0)}  ${r.workflow}`);
-  return [...lines, ...(links.length > 0 ? ['', 'In Temporal UI:', ...links] : []), ''].join('\n');
+  const hints = results.filter((r) => r.hint !== null).map((r) => `${r.engine}: ${r.hint}`);
+  return [...lines, ...(hints.length > 0 ? ['', ...hints] : []), ...(links.length > 0 ? ['', 'In Temporal UI:', ...links] : []), ''].join(
+    '\n',
+  );
 }

@@ -27,7 +27,7 @@ function watcherFor(engine: string): Watcher {
 
 async function demonstrate(api: ApiClient, access: Access, item: DemoItem): Promise<DemoResult> {
   const { engine } = item;
-  if ('skipped' in item) return { engine, ok: true, status: 'skipped', seconds: null, note: item.skipped, workflow: null };
+  if ('skipped' in item) return { engine, ok: true, status: 'skipped', seconds: null, note: item.skipped, hint: null, workflow: null };
   const watcher = watcherFor(engine);
   try {
     const { uuid, warnings = [] } = await api.post('/tasks', item.submission, SubmittedTask);
@@ -37,7 +37,7 @@ async function demonstrate(api: ApiClient, access: Access, item: DemoItem): Prom
     return judge(engine, followed, { expected: item.expected, access });
   } catch (error) {
     const note = error instanceof EngineError ? error.message : String(error);
-    return { engine, ok: false, status: 'error', seconds: null, note, workflow: null };
+    return { engine, ok: false, status: 'error', seconds: null, note, hint: null, workflow: null };
   }
 }
 

@@ -5,10 +5,6 @@ import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';
 import { lockRow } from './lock-row.ts';
 
-/** What may be asked of a queue or pool, as the word that the status becomes. */
-export const DOOR_ACTIONS = { hold: 'hold', resume: 'active', drain: 'drain' } as const;
-export type DoorAction = keyof typeof DOOR_ACTIONS;
-
 /**
  * Changes a queue's limits or its status. A capacity below the load lets running work finish; a new `step_s` counts for tasks submitted later.
  * @throws EngineError not_found

@@ -3,7 +3,7 @@ import { findPool } from '../entities/pool.queries.ts';
 import { query } from '../entities/sql.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';
-import { lockRow } from './lock-row.ts';
+import { lockRowToDelete } from './lock-row.ts';
 
 type Uses = { queues: string[]; workers: string[]; grants: boolean };
 
@@ -13,7 +13,7 @@ type Uses = { queues: string[]; workers: string[]; grants: boolean };
  */
 export async function deletePool(ctx: CommandContext, name: string): Promise<void> {
   await audited(ctx, { action: 'pool.delete', subject_type: 'pool', subject_id: name }, async (em) => {
-    await lockRow(em, 'pools', name, true);
+    await lockRowToDelete(em, 'pools', name);
     const before = await findPool(em, name);
     const [uses] = await query<Uses>(em, USES, [name]);
     if (uses) refuseUsed(name, uses);

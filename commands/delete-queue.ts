@@ -3,7 +3,7 @@ import { findQueue } from '../entities/queue.queries.ts';
 import { query } from '../entities/sql.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';
-import { lockRow } from './lock-row.ts';
+import { lockRowToDelete } from './lock-row.ts';
 
 type Uses = { live: number; tasks: boolean; templates: string[] };
 
@@ -13,7 +13,7 @@ type Uses = { live: number; tasks: boolean; templates: string[] };
  */
 export async function deleteQueue(ctx: CommandContext, name: string): Promise<void> {
   await audited(ctx, { action: 'queue.delete', subject_type: 'queue', subject_id: name }, async (em) => {
-    await lockRow(em, 'queues', name, true);
+    await lockRowToDelete(em, 'queues', name);
     const before = await findQueue(em, name);
     const [uses] = await query<Uses>(em, USES, [name]);
     if (uses) refuseUsed(name, uses);

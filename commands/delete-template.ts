@@ -3,7 +3,7 @@ import { query } from '../entities/sql.ts';
 import { findTemplate } from '../entities/template.queries.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';
-import { lockRow } from './lock-row.ts';
+import { lockRowToDelete } from './lock-row.ts';
 
 /**
  * Removes a template with its versions, as long as no task was ever made from it.
@@ -11,7 +11,7 @@ import { lockRow } from './lock-row.ts';
  */
 export async function deleteTemplate(ctx: CommandContext, name: string): Promise<void> {
   await audited(ctx, { action: 'template.delete', subject_type: 'template', subject_id: name }, async (em) => {
-    await lockRow(em, 'templates', name, true);
+    await lockRowToDelete(em, 'templates', name);
     const before = await findTemplate(em, name);
     const used = await query(em, 'select 1 from tasks where template = $1 limit 1', [name]);
     if (used.length > 0) throw new EngineError('conflict', `template "${name}": cannot be deleted, tasks refer to it`);

@@ -4,7 +4,7 @@ import { type Em, query } from '../entities/sql.ts';
 
 /**
  * One instance that has ended. `lease_epoch` null: whoever holds it (reconciler, cancel, fallback of a workflow). `log_tail`: the last 64 KB of its
- * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is reai.
+ * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is read.
  */
 export type FinishItem = {
   runid: string;
@@ -17,19 +17,23 @@ export type FinishItem = {
 export type Finished = { runid: string; task_id: string; task_status: string };
 
 /**
- * Makes instances final in one statement: state, result, grant, counters, the task's next state, quota and history together, so each grant is
- * released exactly once. Instances that are final already, or owned by another execution, are left alone. Every path to a final state goes here.
+ * Makes instances final: state, result, grant, counters, the task's next state, quota and history together, so each grant is released exactly once.
+ * Instances that are final already, or owned by another execution, are left alone. Every path to a final state goes here. One statement for each
+ * queue and worker, so that no two calls can wait for each other's queues in a ring; in a transaction of one's own pass only one instance.
  * @param actor for the history: `worker:<id>`, `reconciler`, `user:<name>`
  * @returns those that this call finished
  */
 export async function finishInstances(em: Em, items: readonly FinishItem[], actor: string): Promise<Finished[]> {
   if (items.length === 0) return [];
-  const known = await knowEnded(em, items);
-  const rows = items.flatMap((item) => {
-    const ended = item.ended ?? known.get(item.runid);
-    return ended ? [{ item, next: nextStep(item.outcome, { ...ended, random: Math.random() }) }] : [];
-  });
-  const column = <T>(pick: (row: (typeof rows)[number]) => T): T[] => rows.map(pick);
+  const finished: Finished[] = [];
+  for (const group of await groupByHolder(em, items)) finished.push(...(await finishGroup(em, group, actor)));
+  return finished;
+}
+
+type Row = { item: FinishItem; next: NextStep };
+
+async function finishGroup(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
+  const column = <T>(pick: (row: Row) => T): T[] => rows.map(pick);
   return await query<Finished>(em, FINISH, [
     column(({ item }) => item.runid),
     column(({ item }) => item.lease_epoch),
@@ -53,23 +57,38 @@ function nextStatus(next: NextStep): string {
 }
 
 type Ended = NonNullable<FinishItem['ended']>;
+type Known = Ended & { runid: string; holder: string };
 
-async function knowEnded(em: Em, items: readonly FinishItem[]): Promise<Map<string, Ended>> {
-  const unknown = items.filter((item) => !item.ended).map((item) => item.runid);
-  if (unknown.length === 0) return new Map();
-  const rows = await query<Ended & { runid: string }>(
+/** Items with what becomes of their tasks, those of one queue and worker together; unknown ones are left out. */
+async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iterable<Row[]>> {
+  const rowOf = (item: FinishItem, ended: Ended): Row => ({ item, next: nextStep(item.outcome, { ...ended, random: Math.random() }) });
+  const [only] = items;
+  if (only?.ended && items.length === 1) return [[rowOf(only, only.ended)]];
+  const known = await lookUp(em, items);
+  const groups = new Map<string, Row[]>();
+  for (const item of items) {
+    const found = known.get(item.runid);
+    if (found) groups.set(found.holder, [...(groups.get(found.holder) ?? []), rowOf(item, item.ended ?? found)]);
+  }
+  return groups.values();
+}
+
+async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string, Known>> {
+  const rows = await query<Known>(
     em,
-    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once
-     from instances i join tasks t on t.uuid = i.task_id where i.runid = any($1)`,
-    [unknown],
+    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once, g.queue || ' ' || g.worker as holder
+     from instances i join tasks t on t.uuid = i.task_id join grants g on g.runid = i.runid where i.runid = any($1)`,
+    [items.map((item) => item.runid)],
   );
-  return new Map(rows.map(({ runid, ...ended }) => [runid, ended]));
+  return new Map(rows.map((row) => [row.runid, row]));
 }
 
 /**
- * Locks in the order task, instance, grant, queue, pool, worker, key, and within each by key (`locked`, `owned`, `lg`, `lq`, `lp`, `lw`, `lk`): each step
- * reads the one before, which fixes the order inside the statement. The updates alone would take several rows in the order of some plan.
- * The place of a concurrency key is given back by a trigger when the task leaves `processing`. `release_seq` is the pool's next number, under its lock.
+ * Locks in the order task, instance, queue, pool, worker, grant, key: each step reads the one before, which fixes the order inside the statement. Tasks,
+ * instances and keys are locked by key; of queues, pools and workers there is one each. Those rows are many writers' and are not locked before their update: a
+ * statement that comes twice upon a row which others wait for can deadlock with them. A grant follows its instance's lock. Its `release_seq` is the pool's
+ * number, taken under the pool's lock. The place of a concurrency key is given back by a trigger when the task leaves `processing`. `|| ''` and `coalesce`
+ * keep the planner from the partial indexes of live rows, which it would scan whole, dead entries included, instead of fetching by key.
  */
 const FINISH = `
 with f as (
@@ -84,40 +103,36 @@ i as (
   update instances set status = f.status, end_time = clock_timestamp(), code = f.code, result = f.result, error = f.error,
     logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
   from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
-  where instances.runid = f.runid and instances.status in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
+  where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
 lg as (
   select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
-  from grants join i on i.runid = grants.runid where grants.released_at is null order by grants.runid for no key update of grants),
-lq as (
-  select name from queues where name in (select queue from lg) order by name for no key update),
+  from grants join i on i.runid = grants.runid where coalesce(grants.released_at, 'infinity') = 'infinity'),
 uq as (
   update queues set current_load = current_load - n.n
-  from (select queue, count(*)::int4 as n from lg group by queue) n, (select count(*) from lq) locked_queues where queues.name = n.queue
+  from (select queue, count(*)::int4 as n from lg group by queue) n where queues.name = n.queue
   returning queues.name),
-lp as (
-  select name, seq from pools, (select count(*) from uq) after_queues where name in (select pool from lg) order by name for no key update of pools),
-g as (
-  update grants set released_at = clock_timestamp(), release_reason = n.status, release_seq = n.seq
-  from (select lg.runid, lg.status, lp.seq + row_number() over (partition by lg.pool order by lg.runid) as seq from lg join lp on lp.name = lg.pool) n
-  where grants.runid = n.runid and grants.released_at is null
-  returning grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb),
 up as (
   update pools set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory, seq = pools.seq + n.n
-  from (select pool, count(*) as n, sum(cpu) as cpu, sum(memory_mb) as memory from g group by pool) n, (select count(*) from lp) locked_pools
+  from (select pool, count(*) as n, sum(cpu) as cpu, sum(memory_mb) as memory from lg group by pool) n, (select count(*) from uq) after_queues
   where pools.name = n.pool
-  returning pools.name),
-lw as (
-  select id from workers, (select count(*) from up) after_pools where id in (select worker from g) order by id for no key update of workers),
+  returning pools.name, pools.seq),
 uw as (
   update workers set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
-  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from g group by worker) n, (select count(*) from lw) locked_workers
+  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from lg group by worker) n, (select count(*) from up) after_pools
   where workers.id = n.worker
   returning workers.id),
+g as (
+  update grants set released_at = clock_timestamp(), release_reason = n.status, release_seq = n.seq
+  from (
+    select lg.runid, lg.status, up.seq + 1 - row_number() over (partition by lg.pool order by lg.runid) as seq
+    from lg join up on up.name = lg.pool) n, (select count(*) from uw) after_workers
+  where grants.runid = n.runid and coalesce(grants.released_at, 'infinity') = 'infinity'
+  returning grants.runid),
 lk as (
   select key from concurrency_keys where key in (
-    select concurrency_key from locked where concurrency_key is not null and (select count(*) from uw) >= 0) order by key for no key update),
+    select concurrency_key from locked where concurrency_key is not null and (select count(*) from g) >= 0) order by key for no key update),
 t as (
   update tasks set
     status = i.decided,
@@ -130,7 +145,7 @@ t as (
     progress = i.progress,
     result = i.result,
     error = i.error
-  from i, (select count(*) from uw) after_workers, (select count(*) from lk) locked_keys where tasks.uuid = i.task_id
+  from i, (select count(*) from g) after_grants, (select count(*) from lk) locked_keys where tasks.uuid = i.task_id
   returning tasks.uuid, tasks.user_id, tasks.quota_cost, i.runid, i.decided),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)

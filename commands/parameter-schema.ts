@@ -51,13 +51,17 @@ const IDENTITIES = new Set(['$id', '$anchor', '$dynamicAnchor', '$vocabulary']);
 const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 
 function keywordFault(key: string, value: unknown): string | null {
-  if (REFERENCES.has(key) && typeof value === 'string' && !value.startsWith('#')) return 'must refer to a place in this schema (#/…)';
-  if (IDENTITIES.has(key) && typeof value === 'string') return 'is not allowed: schemas stand alone';
-  if (key === '$schema' && value !== DIALECT) return `must be ${DIALECT}`;
-  if (key === 'pattern' && typeof value === 'string') return patternFault(value);
-  if (key === 'patternProperties' && typeof value === 'object' && value !== null)
-    return Object.keys(value).map(patternFault).find(Boolean) ?? null;
-  return null;
+  if (key === 'patternProperties') return patternKeysFault(value);
+  if (typeof value !== 'string') return null;
+  if (REFERENCES.has(key)) return value.startsWith('#') ? null : 'must refer to a place in this schema (#/…)';
+  if (IDENTITIES.has(key)) return 'is not allowed: schemas stand alone';
+  if (key === '$schema') return value === DIALECT ? null : `must be ${DIALECT}`;
+  return key === 'pattern' ? patternFault(value) : null;
+}
+
+function patternKeysFault(value: unknown): string | null {
+  const patterns = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  return patterns.map(patternFault).find((fault) => fault !== null) ?? null;
 }
 
 /** A repeated group that itself holds a repetition or an alternative can take exponential time on a short text. */

@@ -19,7 +19,7 @@ const Environment = z.object({
   API_PORT: port.default(3000).describe('port of the REST API; moved upwards when occupied'),
   DATABASE_URL: z.url().optional().describe('external PostgreSQL; switches the embedded one off'),
   POSTGRES_PORT: port.default(5433).describe('port of the embedded PostgreSQL; moved when occupied'),
-  DB_POOL_MAX: z.coerce.number().int().min(2).max(200).default(20).describe('database connections per process'),
+  DB_POOL_MAX: z.coerce.number().int().min(2).max(200).default(10).describe('database connections per process'),
   TEMPORAL_ADDRESS: z.string().optional().describe('host:port of an external Temporal; switches the embedded one off'),
   TEMPORAL_NAMESPACE: z.string().default('default').describe('Temporal namespace'),
   TEMPORAL_API_KEY: z.string().optional().describe('API key for Temporal Cloud'),
@@ -28,7 +28,6 @@ const Environment = z.object({
   TEMPORAL_UI_PORT: port.default(8233).describe('port of the embedded Temporal UI; moved when occupied'),
   TEMPORAL_UI_URL: z.url().optional().describe('base address of Temporal UI, for links'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('least level of log lines'),
-  LOG_FORMAT: z.enum(['json', 'pretty']).default('json').describe('log lines as JSON, or for people'),
   SHUTDOWN_GRACE_S: seconds.default(30).describe('how long a worker waits for running work when it is stopped'),
   POOL: z.string().default('default').describe('pool that a worker process serves'),
   WORKER_ID: z
@@ -66,7 +65,10 @@ const Environment = z.object({
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
   IDEMPOTENCY_HOURS: z.coerce.number().positive().default(24).describe('how long an Idempotency-Key is remembered'),
   RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(0).default(60_000).describe('requests a minute per API key; 0: no limit'),
-  ORCHESTRATOR_URL: z.url().optional().describe('address of the API that the command line talks to; default: that of `npm start` on DATA_DIR'),
+  ORCHESTRATOR_URL: z
+    .url()
+    .optional()
+    .describe('address of the API that the command line talks to; default: that of `npm start` on DATA_DIR'),
   ORCHESTRATOR_KEY: z.string().optional().describe('API key of the command line; default: the administrator’s in DATA_DIR'),
 });
 

@@ -5,7 +5,7 @@ role=${1:-api}
 [ $# -gt 0 ] && shift
 case $role in
   api | dispatcher | worker) program=$role/main.ts ;;
-  prepare) program=scripts/prepare.ts ;;
+  prepare) program=platform/prepare.ts ;;
   *)
     echo "unknown role \"$role\": expected api, dispatcher, worker or prepare" >&2
     exit 64

@@ -16,7 +16,7 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const { client, config } = options;
   const deps = {
     ...options,
-    logger: options.logger.child({ part: 'dispatcher' }),
+    logger: options.logger.child({ component: 'dispatcher' }),
     ensureSearchAttributes: () => ensureSearchAttributes(client.connection as never, config.TEMPORAL_NAMESPACE),
   };
   const dispatcher = new Dispatcher(deps);

@@ -57,7 +57,7 @@ export async function bringServers(supervisor: Supervisor, config: Config, repor
 }
 
 /** Like Promise.all, but waits for the others before it throws, so that nothing starts after a failure was handled. */
-async function allOrFirstFailure<A, B>(work: [Promise<A>, Promise<B>]): Promise<[A, B]> {
+export async function allOrFirstFailure<A, B>(work: [Promise<A>, Promise<B>]): Promise<[A, B]> {
   await Promise.allSettled(work);
   return await Promise.all(work);
 }

@@ -21,15 +21,18 @@ export class Supervisor {
     this.#logger = logger;
   }
 
-  /** Starts a part and keeps it alive from then on. @throws what the first start throws, nothing is restarted then; EngineError conflict: stopped meanwhile */
+  /**
+   * Starts a part and keeps it alive from then on. Several may start at once; they are stopped in the reverse order of these calls.
+   * @throws what the first start throws, nothing is restarted then; EngineError conflict: stopped meanwhile
+   */
   async keep(part: Part): Promise<void> {
-    const running = await part.start();
+    const kept: Kept = { part, running: null };
+    this.#kept.push(kept);
+    kept.running = await part.start();
     if (this.#stopping.signal.aborted) {
-      await running.stop(part.stop_limit_ms);
+      await kept.running.stop(part.stop_limit_ms);
       throw new EngineError('conflict', `${part.name}: started while everything was being stopped; expected no start any more`);
     }
-    const kept: Kept = { part, running };
-    this.#kept.push(kept);
     void this.#watch(kept);
   }
 

@@ -1,42 +1,15 @@
 import { existsSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { seed } from '../commands/seed.ts';
 import { type Config, loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
-import { createEngines } from '../engines/index.ts';
-import { createOrm } from '../entities/orm.ts';
 import type { Connections } from './connect.ts';
-import { bringServers, type Report } from './embedded-servers.ts';
-import { type Endpoints, removeEndpoints, writeEndpoints, writePrivate } from './endpoints.ts';
-import { migrateUp } from './migrations.ts';
+import { allOrFirstFailure, bringServers, type Report } from './embedded-servers.ts';
+import { type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
 import { freePort } from './ports.ts';
+import { keyFile, prepareDatabase } from './prepare-database.ts';
 import { Supervisor, untilSignal } from './process-supervisor.ts';
 import { apiPart, workerPart } from './program-parts.ts';
 import { runEntry } from './run-entry.ts';
 import { claimDataFolder } from './run-lock.ts';
-
-const keyFile = (config: Config): string => path.join(config.DATA_DIR, 'admin.key');
-
-/** Schema, default pool and queues, templates, administrator; all of it only where missing. */
-async function prepareDatabase(config: Config, url: string, report: Report): Promise<void> {
-  const orm = await createOrm({ url, pool_max: 2, application_name: 'orchestrator start' });
-  try {
-    const { names, dump } = await migrateUp(orm, { dumpTo: path.join(config.DATA_DIR, 'backups') });
-    if (dump) report(`database dumped to ${dump} before its upgrade`);
-    if (names.length > 0) report(`migrated: ${names.join(', ')}`);
-    const size = {
-      cpu: config.WORKER_CPU ?? os.availableParallelism(),
-      memory_mb: config.WORKER_MEMORY_MB ?? Math.floor((os.totalmem() / 2 ** 20) * 0.8),
-    };
-    const { admin_key } = await seed(orm.em.fork(), { ...size, engines: createEngines(config) });
-    if (admin_key === null) return;
-    writePrivate(keyFile(config), admin_key);
-    report(`administrator made; API key, shown this once and kept in ${keyFile(config)}: ${admin_key}`);
-  } finally {
-    await orm.close();
-  }
-}
 
 /** The processes of our own, each with the addresses that were found. */
 async function keepPrograms(supervisor: Supervisor, config: Config, connections: Connections): Promise<Endpoints> {
@@ -49,8 +22,10 @@ async function keepPrograms(supervisor: Supervisor, config: Config, connections:
     API_PORT: String(port),
   };
   const api = `http://${config.HOST === '0.0.0.0' ? '127.0.0.1' : config.HOST}:${port}`;
-  await supervisor.keep(apiPart(api, env));
-  await supervisor.keep(workerPart(connections.database_url, env, config.SHUTDOWN_GRACE_S));
+  await allOrFirstFailure([
+    supervisor.keep(apiPart(api, env)),
+    supervisor.keep(workerPart(connections.database_url, env, config.SHUTDOWN_GRACE_S)),
+  ]);
   return {
     api,
     docs: `${api}/api/v1/docs`,
@@ -89,7 +64,8 @@ async function bringUp(supervisor: Supervisor, config: Config, report: Report): 
   report(`starting the servers, data in ${config.DATA_DIR}`);
   const connections = await bringServers(supervisor, config, report);
   report(`PostgreSQL ${new URL(connections.database_url).host}, Temporal ${connections.temporal_address}`);
-  await prepareDatabase(config, connections.database_url, report);
+  const admin_key = await prepareDatabase(config, connections.database_url, report);
+  if (admin_key) report(`administrator made; API key, shown this once and kept in ${keyFile(config)}: ${admin_key}`);
   report('database ready; starting API and worker');
   const endpoints = await keepPrograms(supervisor, config, connections);
   writeEndpoints(config.DATA_DIR, endpoints);

@@ -25,4 +25,10 @@ export const words = <const W extends readonly [string, ...string[]]>(allowed: W
       ctx.addIssue({ code: 'custom', message: `must be a comma-separated list of ${allowed.join(', ')}` });
       return z.NEVER;
     })
-    .meta({ override: { type: 'string', examples: [allowed.slice(0, 2).join(',')] } });
+    .meta({
+      override: {
+        type: 'string',
+        pattern: `^(${allowed.join('|')})(,(${allowed.join('|')}))*$`,
+        examples: [allowed.slice(0, 2).join(',')],
+      },
+    });

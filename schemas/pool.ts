@@ -13,7 +13,7 @@ export type PoolCreation = z.output<typeof PoolCreation>;
 export const PoolChange = z
   .strictObject({ total_cpu: total_cpu.optional(), total_memory: total_memory.optional() })
   .refine((change) => Object.keys(change).length > 0, 'must change something')
-  .meta({ id: 'PoolChange' });
+  .meta({ id: 'PoolChange', minProperties: 1 });
 export type PoolChange = z.output<typeof PoolChange>;
 
 /** A pool as the API shows it. Used amounts may exceed a total that was lowered, until running work ends. */

@@ -38,7 +38,7 @@ export const QueueChange = z
     strict_priority: strict_priority.optional(),
   })
   .refine((change) => Object.keys(change).length > 0, 'must change something')
-  .meta({ id: 'QueueChange' });
+  .meta({ id: 'QueueChange', minProperties: 1 });
 export type QueueChange = z.output<typeof QueueChange>;
 
 /** A queue as the API shows it. `current_load`: instances that hold resources; `depth`: tasks that wait. */

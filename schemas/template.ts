@@ -60,7 +60,7 @@ export type TemplateCreation = z.output<typeof TemplateCreation>;
 export const TemplateVersionCreation = z
   .strictObject(definition)
   .refine((change) => Object.keys(change).length > 0, 'must change something')
-  .meta({ id: 'TemplateVersionCreation' });
+  .meta({ id: 'TemplateVersionCreation', minProperties: 1 });
 export type TemplateVersionCreation = z.output<typeof TemplateVersionCreation>;
 
 /** What a template says at one version; versions never change. */

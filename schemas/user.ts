@@ -30,7 +30,7 @@ export const UserChange = z
     is_active: z.boolean().optional(),
   })
   .refine((change) => Object.keys(change).length > 0, 'must change something')
-  .meta({ id: 'UserChange' });
+  .meta({ id: 'UserChange', minProperties: 1 });
 export type UserChange = z.output<typeof UserChange>;
 
 /** A user as the API shows it; never a key or its hash. */

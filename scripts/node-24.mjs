@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { npm, outerPath } from './install.mjs';
 import { elapsed, fail, root, say } from './console.mjs';
+import { npm, outerPath } from './install.mjs';
 
 const NEEDED = 24;
 const packageFolder = path.join(root, 'node_modules', 'node');

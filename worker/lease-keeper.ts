@@ -2,7 +2,7 @@ import type { Lease, Leases } from '../activities/deps.ts';
 import { type KeptLease, keepLeases } from '../commands/keep-leases.ts';
 import type { Logger } from '../config/logger.ts';
 import type { StopReason } from '../engines/define-engine.ts';
-import type { Em } from '../entities/sql.ts';
+import { type Em, query } from '../entities/sql.ts';
 import { within } from '../entities/within.ts';
 
 type KeeperOptions = { fork(): Em; boot_id: string; lost_after_s: number; logger: Logger };
@@ -89,38 +89,43 @@ export class LeaseKeeper implements Leases {
       const kept = await within(ANSWER_MS, 'look at leases', keepLeases(fork(), { boot_id, leases, write }));
       this.asked_at = now;
       if (write) this.written_at = now;
-      this.obey(leases, kept);
+      await this.obey(leases, kept);
     } catch (cause) {
       logger.debug({ err: cause }, 'leases could not be looked at');
       this.giveUpWhenLate(leases);
     }
   }
 
-  private obey(leases: Lease[], kept: KeptLease[]): void {
+  private async obey(leases: Lease[], kept: KeptLease[]): Promise<void> {
     const ours = new Map(kept.map((lease) => [lease.runid, lease]));
-    for (const lease of leases) {
-      const own = ours.get(lease.runid);
-      if (!own) this.lose(lease);
-      else if (own.cancel_requested) lease.stop('cancel');
+    for (const lease of leases) if (ours.get(lease.runid)?.cancel_requested) lease.stop('cancel');
+    await this.lose(leases.filter(({ runid }) => !ours.has(runid)));
+  }
+
+  /** Those that are live belong to a later execution of this worker, which goes on with their work; the work of the others must go. */
+  private async lose(missing: Lease[]): Promise<void> {
+    const { fork, logger } = this.options;
+    const lost = missing.filter((lease) => this.leases.get(lease.runid) === lease);
+    if (lost.length === 0) return;
+    const rows = await query<{ runid: string }>(fork(), `select runid from instances where runid = any($1) and status = 'running'`, [
+      lost.map(({ runid }) => runid),
+    ]);
+    const live = new Set(rows.map(({ runid }) => runid));
+    for (const lease of lost.filter(({ runid }) => this.leases.has(runid))) {
+      logger.warn({ runid: lease.runid }, 'instance is not ours any more; its work here is stopped');
+      this.leases.delete(lease.runid);
+      if (live.has(lease.runid)) lease.stop('superseded');
+      else lease.abandon();
     }
-  }
-
-  /** Only leases that are still held here: one that is gone ended by itself while the question was under way. */
-  private lose(lease: Lease): void {
-    if (this.leases.get(lease.runid) !== lease) return;
-    this.options.logger.warn({ runid: lease.runid }, 'instance is not ours any more; its work is stopped');
-    this.drop(lease);
-  }
-
-  private drop(lease: Lease): void {
-    this.leases.delete(lease.runid);
-    lease.stop('superseded');
   }
 
   private giveUpWhenLate(leases: Lease[]): void {
     const silent_s = (performance.now() - this.asked_at) / 1000;
     if (silent_s < this.options.lost_after_s * GIVE_UP) return;
     this.options.logger.error({ silent_s, instances: leases.length }, 'database out of reach for too long; all work here is stopped');
-    for (const lease of leases) this.drop(lease);
+    for (const lease of leases) {
+      this.leases.delete(lease.runid);
+      lease.abandon();
+    }
   }
 }

@@ -59,8 +59,14 @@ function outcomeOf(error: unknown): Outcome {
 function conclude(input: InstanceInput, report: InstanceReport): InstanceReport {
   if (report.status === 'completed' || report.status === 'superseded') return report;
   const message = `instance ${input.runid}: ${report.status} (${report.code})`;
-  if (report.status === 'cancelled' && CancellationScope.current().consideredCancelled) throw new CancelledFailure(message);
-  throw ApplicationFailure.nonRetryable(message, report.code);
+  const cancelled = report.status === 'cancelled' && CancellationScope.current().consideredCancelled;
+  throw withoutStack(cancelled ? new CancelledFailure(message) : ApplicationFailure.nonRetryable(message, report.code));
+}
+
+/** A failed task is no defect of the workflow: where in the code it was noticed tells nobody anything, and histories keep it. */
+function withoutStack(failure: Error): Error {
+  failure.stack = '';
+  return failure;
 }
 
 function describeProgress(input: InstanceInput, state: string): void {

@@ -1,6 +1,6 @@
 import supertest from 'supertest';
-import { openApiDocument } from '../../api/openapi.ts';
 import type { Route } from '../../api/define-route.ts';
+import { openApiDocument } from '../../api/openapi.ts';
 import { routes } from '../../api/routes/index.ts';
 import { query } from '../../entities/sql.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
@@ -191,13 +191,12 @@ describe.each(routes.filter((r) => r.method === 'get').map((route) => [route.pat
       const names = (operationOf(route).parameters ?? []).filter((p) => p.in === 'query').map((p) => p.name);
       const method = route.response.stream === 'text/event-stream' ? 'head' : 'get';
       const ask = (url: string) => supertest(api.app)[method](`/api/v1${url}`).set('Authorization', `Bearer ${api.admin.key}`);
-      for (const name of names) {
-        for (const value of [...BAD_PARAMETERS, `1&${name}=2`]) {
-          const answer = await ask(`${path}?${name}=${value}`);
-          const said = `${name}=${value.slice(0, 40)} → ${answer.status}`;
-          expect([said, answer.status < 500]).toEqual([said, true]);
-          if (answer.status >= 400 && method === 'get') expectProblem(answer, [422]);
-        }
+      const queries = names.flatMap((name) => [...BAD_PARAMETERS, `1&${name}=2`].map((value) => `${name}=${value}`));
+      for (const text of queries) {
+        const answer = await ask(`${path}?${text}`);
+        const said = `${text.slice(0, 60)} → ${answer.status}`;
+        expect([said, answer.status < 500]).toEqual([said, true]);
+        if (answer.status >= 400 && method === 'get') expectProblem(answer, [422]);
       }
       const unknown = await ask(`${path}?unheard_of=1`);
       expect(unknown.status).toBe(400);

@@ -2,7 +2,7 @@ import Ajv2020 from 'ajv/dist/2020.js';
 import supertest from 'supertest';
 import { routes } from '../../api/routes/index.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
-import { startTask, contextOf } from '../support/factories.ts';
+import { contextOf, startTask } from '../support/factories.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -30,9 +30,10 @@ describe('the OpenAPI document', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('names every path parameter, every success and the shape of every refusal', async () => {
-    const document = await read();
-    for (const route of routes) {
+  it.each(routes.map((route) => [route.id, route] as const))(
+    'names path parameters, success and the shape of refusals of %s',
+    async (_id, route) => {
+      const document = await read();
       const operation = document.paths[`/api/v1${route.path}`]?.[route.method] as Operation;
       const inPath = (operation.parameters ?? []).filter((p) => p.in === 'path').map((p) => p.name);
       expect(inPath).toEqual([...route.path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]));
@@ -41,8 +42,8 @@ describe('the OpenAPI document', () => {
         if (Number(status) >= 400) expect(Object.keys(response.content ?? {})).toEqual(['application/problem+json']);
       }
       expect(operation.requestBody !== undefined).toBe(route.body !== undefined);
-    }
-  });
+    },
+  );
 
   it('has schemas that are JSON Schema 2020-12, and that real answers obey', async () => {
     const document = await read();

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import type { HttpServer } from '../../api/http-server.ts';
-import { contextOf, startTask } from '../support/factories.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
 import { eventually } from '../support/eventually.ts';
+import { contextOf, startTask } from '../support/factories.ts';
 import { serve } from '../support/listening.ts';
 
 let api: TestApi;

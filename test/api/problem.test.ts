@@ -1,5 +1,5 @@
 import { refuse, toProblem } from '../../api/problem.ts';
-import { ErrorCode, EngineError } from '../../core/errors.ts';
+import { EngineError, ErrorCode } from '../../core/errors.ts';
 import { createOrm } from '../../entities/orm.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -94,13 +94,13 @@ describe('errors of the real database', () => {
     );
 
   it.each([
-    ['a NUL character', 'select $1::text', ['a\0b'], 422],
-    ['a number out of range', 'select $1::int4', ['2147483648'], 422],
-    ['a bad uuid', 'select $1::uuid', ['x'], 422],
-    ['a missing reference', `insert into queues (name, capacity, pool) values ('a', 1, 'gone')`, [], 409],
-    ['a check', `insert into pools (name, total_cpu, total_memory) values ('a', -1, 1)`, [], 409],
-    ['a missing value', `insert into pools (name, total_memory) values ('a', 1)`, [], 422],
-  ] as const)('of %s become a 4xx and a line in the log', async (_name, sql, values, status) => {
+    ['a NUL character', { sql: 'select $1::text', values: ['a\0b'], status: 422 }],
+    ['a number out of range', { sql: 'select $1::int4', values: ['2147483648'], status: 422 }],
+    ['a bad uuid', { sql: 'select $1::uuid', values: ['x'], status: 422 }],
+    ['a missing reference', { sql: `insert into queues (name, capacity, pool) values ('a', 1, 'gone')`, values: [], status: 409 }],
+    ['a check', { sql: `insert into pools (name, total_cpu, total_memory) values ('a', -1, 1)`, values: [], status: 409 }],
+    ['a missing value', { sql: `insert into pools (name, total_memory) values ('a', 1)`, values: [], status: 422 }],
+  ] as const)('of %s become a 4xx and a line in the log', async (_name, { sql, values, status }) => {
     const { problem, severity } = translate(await failing(sql, [...values]));
     expect(problem.status).toBe(status);
     expect(severity).toBe('bug');

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { query } from '../../entities/sql.ts';
 import type { Task } from '../../schemas/task.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
 import { countOf, submission } from '../support/factories.ts';
-import { query } from '../../entities/sql.ts';
 
 let api: TestApi;
 beforeAll(async () => {

@@ -76,15 +76,16 @@ const failed = (code: string): Followed =>
 
 test('a refusal that the installation is meant to give is no failure, any other is', () => {
   const expected = { outbound_refused: 'as it should' };
-  expect(judge('http', failed('outbound_refused'), { expected, access })).toMatchObject({ ok: true, note: 'why — as it should' });
+  expect(judge('http', failed('outbound_refused'), { expected, access })).toMatchObject({ ok: true, note: 'why', hint: 'as it should' });
   expect(judge('http', failed('exit_code'), { expected, access })).toMatchObject({ ok: false, status: 'failed (exit_code)' });
 });
 
 test('the table names every engine and marks failures; links escape the workflow id', () => {
   const workflow = workflowLink(access, { workflow_id: 'task/u/1', temporal_run_id: 'r' });
   expect(workflow).toBe('http://ui/namespaces/default/workflows/task%2Fu%2F1/r/history');
-  const table = demoTable([{ engine: 'shell', ok: false, status: 'failed', seconds: 1, note: 'why', workflow }]);
+  const table = demoTable([{ engine: 'shell', ok: false, status: 'failed', seconds: 1, note: 'why', hint: 'do this', workflow }]);
   expect(table).toMatch(/shell +FAILED +failed +1\.0 s +why/);
+  expect(table).toContain('shell: do this');
   expect(table).toContain(`shell   ${workflow}`);
 });
 

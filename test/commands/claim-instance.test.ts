@@ -23,9 +23,8 @@ describe('an instance and who owns it', () => {
   });
 
   const instances = () => query(db.em, 'select * from instances');
-  const log = (runid: string, lease_epoch: number, from: number, count = 2) => ({
-    runid,
-    lease_epoch,
+  const log = (lease: { runid: string; lease_epoch: number }, from: number, count = 2) => ({
+    ...lease,
     cut: 0,
     lines: Array.from({ length: count }, (_, i) => ({ seq: from + i, stream: 'stdout' as const, line: `line ${from + i}` })),
   });
@@ -104,7 +103,7 @@ describe('an instance and who owns it', () => {
 
     it('keeps the first start, and tells the next execution how far the logs are and how old the instance is', async () => {
       const instance = await startTask(ctx);
-      await appendLogs(db.em, { ...log(instance.runid, 1, 1, 5), cut: 3 });
+      await appendLogs(db.em, { ...log({ runid: instance.runid, lease_epoch: 1 }, 1, 5), cut: 3 });
       const [before] = await query<{ start_time: string }>(db.em, 'select start_time from instances');
       const again = await claim(db.em, instance, 2);
       expect(again).toMatchObject({ previous_status: 'running', next_seq: 6, output_lines: 8, log_lines_cut: 3 });
@@ -161,7 +160,7 @@ describe('an instance and who owns it', () => {
 
     it('stores lines in order, and the same batch again changes nothing', async () => {
       const { runid } = await startTask(ctx);
-      for (const from of [1, 1, 3, 1]) expect(await appendLogs(db.em, log(runid, 1, from))).toBe(true);
+      for (const from of [1, 1, 3, 1]) expect(await appendLogs(db.em, log({ runid, lease_epoch: 1 }, from))).toBe(true);
       expect(await lines()).toEqual([1, 2, 3, 4].map((seq) => ({ seq, line: `line ${seq}` })));
       expect(await instances()).toMatchObject([{ log_lines: 4, log_lines_cut: 0 }]);
       expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
@@ -170,16 +169,16 @@ describe('an instance and who owns it', () => {
     it('stores nothing for a superseded execution or a final instance', async () => {
       const instance = await startTask(ctx);
       await claim(db.em, instance, 2);
-      expect(await appendLogs(db.em, log(instance.runid, 1, 1))).toBe(false);
+      expect(await appendLogs(db.em, log({ runid: instance.runid, lease_epoch: 1 }, 1))).toBe(false);
       await finishInstances(db.em, [{ runid: instance.runid, lease_epoch: 2, outcome: outcome('completed') }], 'worker:w');
-      expect(await appendLogs(db.em, log(instance.runid, 2, 1))).toBe(false);
+      expect(await appendLogs(db.em, log({ runid: instance.runid, lease_epoch: 2 }, 1))).toBe(false);
       expect(await lines()).toEqual([]);
     });
 
     it('remembers how many lines were cut also without new lines', async () => {
       const { runid } = await startTask(ctx);
-      await appendLogs(db.em, log(runid, 1, 1));
-      expect(await appendLogs(db.em, { ...log(runid, 1, 3, 0), cut: 12 })).toBe(true);
+      await appendLogs(db.em, log({ runid, lease_epoch: 1 }, 1));
+      expect(await appendLogs(db.em, { ...log({ runid, lease_epoch: 1 }, 3, 0), cut: 12 })).toBe(true);
       expect(await instances()).toMatchObject([{ log_lines: 2, log_lines_cut: 12 }]);
     });
   });

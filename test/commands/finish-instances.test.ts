@@ -42,8 +42,11 @@ describe('finishInstances', () => {
     expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
   });
 
-  const finish = (runid: string, status: FinalInstanceStatus = 'completed', lease_epoch: number | null = 1, em: Em = db.em) =>
-    finishInstances(em, [{ runid, lease_epoch, outcome: outcome(status) }], 'worker:w');
+  const finish = (
+    runid: string,
+    status: FinalInstanceStatus = 'completed',
+    { epoch = 1, em = db.em }: { epoch?: number | null; em?: Em } = {},
+  ) => finishInstances(em, [{ runid, lease_epoch: epoch, outcome: outcome(status) }], 'worker:w');
 
   it('stores result, end and history, and gives everything back', async () => {
     const { runid, task } = await startTask(ctx);
@@ -82,7 +85,7 @@ describe('finishInstances', () => {
   it('lets one of 20 simultaneous finishes win, and releases once', async () => {
     const { runid } = await startTask(ctx);
     const ways: FinalInstanceStatus[] = ['completed', 'failed', 'lost', 'timed_out', 'cancelled'];
-    const calls = Array.from({ length: 20 }, (_, i) => finish(runid, ways[i % 5], i % 2 ? 1 : null, db.orm.em.fork() as Em));
+    const calls = Array.from({ length: 20 }, (_, i) => finish(runid, ways[i % 5], { epoch: i % 2 ? 1 : null, em: db.orm.em.fork() as Em }));
     expect((await Promise.all(calls)).flat()).toHaveLength(1);
     expect(await heldAmounts(db.em)).toEqual(NOTHING_HELD);
   });
@@ -91,7 +94,7 @@ describe('finishInstances', () => {
     const { runid, task } = await startTask(ctx);
     await finish(runid, 'failed');
     const before = await query(db.em, 'select * from tasks');
-    expect(await finish(runid, 'completed', null)).toEqual([]);
+    expect(await finish(runid, 'completed', { epoch: null })).toEqual([]);
     expect(await query(db.em, 'select * from tasks')).toEqual(before);
     expect((await taskRow(db.em, task.uuid)).status).toBe('failed');
   });
@@ -100,13 +103,13 @@ describe('finishInstances', () => {
     const instance = await startTask(ctx);
     await claim(db.em, instance, 2);
     const before = await query(db.em, 'select * from instances');
-    expect(await finish(instance.runid, 'completed', 1)).toEqual([]);
+    expect(await finish(instance.runid, 'completed', { epoch: 1 })).toEqual([]);
     expect(await query(db.em, 'select * from instances')).toEqual(before);
-    expect(await finish(instance.runid, 'completed', 2)).toHaveLength(1);
+    expect(await finish(instance.runid, 'completed', { epoch: 2 })).toHaveLength(1);
   });
 
   it('ignores instances that do not exist', async () => {
-    expect(await finish('01900000-0000-7000-8000-000000000000', 'lost', null)).toEqual([]);
+    expect(await finish('01900000-0000-7000-8000-000000000000', 'lost', { epoch: null })).toEqual([]);
     expect(await finishInstances(db.em, [], 'worker:w')).toEqual([]);
   });
 
@@ -158,21 +161,21 @@ describe('finishInstances', () => {
         await query(db.em, 'update tasks set not_before = now()');
         await releaseDue(db.em);
         const [instance] = await admit(ctx.em);
-        await finish(instance?.runid ?? '', 'timed_out', null);
+        await finish(instance?.runid ?? '', 'timed_out', { epoch: null });
       }
       expect(await taskRow(db.em, task.uuid)).toMatchObject({ status: 'failed', status_reason: 'timed_out', retries_used: 2, attempt: 3 });
     });
 
     it('queues again at once and free of charge when it was lost', async () => {
       const { runid, task } = await startTask(ctx, { item });
-      await finish(runid, 'lost', null);
+      await finish(runid, 'lost', { epoch: null });
       expect(await taskRow(db.em, task.uuid)).toMatchObject({ status: 'queued', pending_reason: null, retries_used: 0 });
       expect(await admit(ctx.em)).toMatchObject([{ task_id: task.uuid, attempt: 2 }]);
     });
 
     it('is not run again when it was lost and may run at most once', async () => {
       const { runid, task } = await startTask(ctx, { item: { template: 'once' } });
-      await finish(runid, 'lost', null);
+      await finish(runid, 'lost', { epoch: null });
       expect(await taskRow(db.em, task.uuid)).toMatchObject({ status: 'failed', status_reason: 'lost' });
     });
 
@@ -182,7 +185,7 @@ describe('finishInstances', () => {
         const { runid, task } = await startTask(ctx, { item });
         await cancelTask(ctx, task.uuid, 'changed my mind');
         expect((await taskRow(db.em, task.uuid)).status).toBe('processing');
-        await finish(runid, status, null);
+        await finish(runid, status, { epoch: null });
         expect(await taskRow(db.em, task.uuid)).toMatchObject({ status: 'cancelled', status_reason: 'changed my mind' });
         expect(await admitAll(db.em)).toBe(0);
       },
@@ -203,8 +206,8 @@ describe('finishInstances', () => {
       const carl = contextOf(db.em, await makeUser(db.em, 'carl', { quota: 5 }));
       const { runid } = await startTask(carl, { item: { template: 'video' } });
       expect(await used()).toBe(5);
-      await finish(runid, status, null);
-      await finish(runid, status, null);
+      await finish(runid, status, { epoch: null });
+      await finish(runid, status, { epoch: null });
       expect(await used()).toBe(left);
     });
   });
@@ -213,7 +216,7 @@ describe('finishInstances', () => {
     for (let round = 0; round < 15; round += 1) {
       const { runid, task } = await startTask(ctx, { claimed: round % 3 !== 0 });
       const [done] = await Promise.all([
-        finish(runid, 'completed', null, db.orm.em.fork() as Em),
+        finish(runid, 'completed', { epoch: null, em: db.orm.em.fork() as Em }),
         cancelTask(contextOf(ctx.em, ctx.actor), task.uuid, null).catch((error: { code: string }) => expect(error.code).toBe('conflict')),
       ]);
       const row = await taskRow(db.em, task.uuid);

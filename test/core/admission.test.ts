@@ -142,7 +142,7 @@ describe('closedGates', () => {
       { queues: queue({ status: 'hold', capacity: 0 }), pools: pool({ status: 'hold' }) },
       ['queue_status', 'queue_capacity', 'pool_status', 'pool_cpu', 'pool_memory', 'no_worker'],
     ],
-  ])('name %s', (_, task, state, expected) => {
+  ])('name %s', (...[, task, state, expected]) => {
     expect(gates(candidate('a', task), snapshot(state))).toEqual(expected);
   });
 

@@ -60,3 +60,12 @@ test.each(pages())('%s names only scripts that package.json has', (page) => {
   const named = [...readPage(page).matchAll(/npm run ([a-z][\w:-]*)/g)].map(([, name = '']) => name);
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
 });
+
+test('every runtime dependency is on record', () => {
+  const { dependencies } = JSON.parse(readPage('package.json')) as { dependencies: Record<string, string> };
+  const rows = tableRows(readPage('docs/adr/0008-dependencies.md'), /^`/).map(([names = '']) => names);
+  const recorded = rows.flatMap((names) => [...names.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+  const isRecorded = (name: string) =>
+    recorded.some((known) => known === name || (known.endsWith('/*') && name.startsWith(known.slice(0, -1))));
+  expect(Object.keys(dependencies).filter((name) => !isRecorded(name))).toEqual([]);
+});

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -9,13 +10,14 @@ import { checkInvariants } from '../../commands/invariants.ts';
 import { seed } from '../../commands/seed.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
 import { type Config, loadConfig } from '../../config/env.ts';
-import { createEngines } from '../../engines/index.ts';
 import { createNotifier, type Notifier } from '../../entities/notifier.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import type { RunningWorker } from '../../worker/running-worker.ts';
 import { startWorker } from '../../worker/start-worker.ts';
 import { createTestDatabase, type TestDatabase, temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEngines } from './empty-engine.ts';
+import { WorkerProcess } from './worker-process.ts';
 
 /** Short settings, so that what takes a minute in production takes seconds here. */
 const SHORT = {
@@ -45,6 +47,7 @@ export type InstanceRow = {
   worker: string;
   logs: string | null;
   log_lines: number;
+  log_lines_cut: number;
 };
 type Item = Parameters<typeof submitTasks>[1]['items'][number];
 
@@ -54,10 +57,16 @@ export class Room {
   readonly data_dir: string;
   readonly settings: Record<string, string>;
   readonly notifier: Notifier;
+  /** Where the workers find the database; the test itself uses its own connection. */
+  database_url: string;
+  /** host:port of the Temporal server that the workers use. */
+  temporal_address = temporalAddress();
   private workers: RunningWorker[] = [];
+  private processes: WorkerProcess[] = [];
 
   constructor(db: TestDatabase, data_dir: string, settings: Record<string, string>) {
     this.db = db;
+    this.database_url = db.url;
     this.data_dir = data_dir;
     this.settings = settings;
     this.notifier = createNotifier({ url: db.url, logger: pino({ level: 'silent' }) });
@@ -81,9 +90,9 @@ export class Room {
     const worker = await startWorker({
       config,
       id,
-      database_url: this.db.url,
-      temporal_address: temporalAddress(),
-      engines: createEngines(config, id),
+      database_url: this.database_url,
+      temporal_address: this.temporal_address,
+      engines: testEngines(config, id),
       version: 'test',
       logger: pino({ level: config.LOG_LEVEL }),
     });
@@ -92,9 +101,19 @@ export class Room {
     return worker;
   }
 
+  /** Starts a worker as a process of its own, for tests that kill it. Resolves when it is ready. */
+  async workerProcess(id: string, own: Record<string, string> = {}): Promise<WorkerProcess> {
+    const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own, WORKER_ID: id };
+    const env = { PATH: process.env.PATH, DATABASE_URL: this.database_url, TEMPORAL_ADDRESS: this.temporal_address, ...settings };
+    const worker = new WorkerProcess(env);
+    this.processes.push(worker);
+    await worker.ready;
+    return worker;
+  }
+
   async submit(items: object[]): Promise<string[]> {
     const complete = items.map((item) => ({ tags: {}, parameters: {}, ...item }) as unknown as Item);
-    const { tasks } = await submitTasks(this.context(), { items: complete, idempotency: null }, createEngines(this.config()));
+    const { tasks } = await submitTasks(this.context(), { items: complete, idempotency: null }, testEngines(this.config()));
     this.notifier.notify('dispatch');
     return tasks.map(({ uuid }) => uuid);
   }
@@ -167,6 +186,11 @@ export class Room {
     });
   }
 
+  /** Ids of processes whose command line holds this text. */
+  async processesWith(text: string): Promise<string[]> {
+    return await new Promise((resolve) => execFile('pgrep', ['-f', text], (_error, out) => resolve(out.split('\n').filter(Boolean))));
+  }
+
   async task(uuid: string): Promise<TaskRow> {
     const [row] = await query<TaskRow>(this.fork(), 'select * from tasks where uuid = $1', [uuid]);
     return row as TaskRow;
@@ -213,6 +237,7 @@ export class Room {
 
   async close(): Promise<void> {
     await Promise.all(this.workers.map((worker) => worker.stop().catch(() => undefined)));
+    for (const worker of this.processes) await worker.kill('SIGKILL');
     await this.notifier.stop();
     await this.db.drop();
     await rm(this.data_dir, { recursive: true, force: true });
@@ -227,6 +252,6 @@ export async function openRoom(settings: Record<string, string> = {}): Promise<R
   const sizes = { cpu: 64, memory_mb: 65_536 };
   await query(room.fork(), `insert into pools (name, total_cpu, total_memory) values ('aside', $1, $2)`, [sizes.cpu, sizes.memory_mb]);
   await query(room.fork(), `insert into queues (name, capacity, pool) values ('aside', 100, 'aside')`);
-  await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: createEngines(room.config()) });
+  await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: testEngines(room.config()) });
   return room;
 }

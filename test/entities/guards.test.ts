@@ -111,10 +111,12 @@ describe('what the database itself refuses', () => {
   });
 
   describe('for what is held', () => {
-    beforeEach(fresh);
-    beforeEach(() => sql(`update pools set total_cpu = 4, total_memory = 400 where name = 'p'`));
-    beforeEach(() => sql(`update workers set total_cpu = 4, total_memory = 400 where id = 'w'`));
-    beforeEach(() => sql(`update queues set capacity = 4 where name = 'q'`));
+    beforeEach(async () => {
+      await fresh();
+      await sql(`update pools set total_cpu = 4, total_memory = 400 where name = 'p'`);
+      await sql(`update workers set total_cpu = 4, total_memory = 400 where id = 'w'`);
+      await sql(`update queues set capacity = 4 where name = 'q'`);
+    });
 
     it.each([
       ['pools', 'used_cpu', 4.001],

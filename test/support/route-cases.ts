@@ -1,6 +1,6 @@
-import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne } from './factories.ts';
-import type { TestApi } from './api.ts';
 import { query } from '../../entities/sql.ts';
+import type { TestApi } from './api.ts';
+import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne } from './factories.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. */
 export type RouteCase = { path: string; body?: Record<string, unknown>; owner?: true };

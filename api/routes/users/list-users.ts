@@ -4,6 +4,8 @@ import { PageQuery, pageOf } from '../../../schemas/page.ts';
 import { Role, User } from '../../../schemas/user.ts';
 import { defineRoute } from '../../define-route.ts';
 
+const flag = z.enum(['true', 'false']).transform((word) => word === 'true');
+
 export const listUsersRoute = defineRoute({
   id: 'listUsers',
   method: 'get',
@@ -14,7 +16,7 @@ export const listUsersRoute = defineRoute({
   query: z.strictObject({
     ...PageQuery,
     role: Role.optional(),
-    is_active: z.stringbool({ truthy: ['true'], falsy: ['false'] }).optional(),
+    is_active: flag.optional(),
   }),
   response: { status: 200, schema: pageOf(User) },
   handle: async ({ query: { limit, cursor, ...filter } }, ctx) => await listUsers(ctx.em, filter, { limit, cursor: cursor ?? null }),

@@ -43,7 +43,7 @@ const someInstance = (chaos: Chaos, random: Random): Known | undefined => {
 };
 
 const cancel: Action = async (chaos, random) => {
-  const uuid = random.chance(0.5) ? someInstance(chaos, random)?.task_id : someTask(chaos, random);
+  const uuid = random.chance(0.7) ? someInstance(chaos, random)?.task_id : someTask(chaos, random);
   if (!uuid) return;
   await cancelTask(contextFor(chaos, random), uuid, 'chaos');
   count(chaos, 'cancelled');
@@ -75,24 +75,26 @@ const take: Action = async (chaos, random) => {
 
 const ENDS = ['completed', 'completed', 'completed', 'failed', 'failed', 'lost', 'timed_out', 'cancelled'] as const;
 
+/** One way to end an instance, and whether what is known now says that it must have no effect. */
+function endOf(instance: Known, random: Random): { instance: Known; item: FinishItem; mustLose: boolean } {
+  const { runid, epoch, done } = instance;
+  const lease_epoch = random.pick([null, epoch, epoch, epoch - 1]) as number | null;
+  const item = { runid, lease_epoch, outcome: outcome(random.pick(ENDS) ?? 'failed') };
+  return { instance, item, mustLose: done || (lease_epoch !== null && lease_epoch < epoch) };
+}
+
 /** Ends up to six instances of any queue in one call: owned, superseded, final already, and whoever holds them. */
 const finish: Action = async (chaos, random) => {
   const chosen = new Set(Array.from({ length: random.between(1, 6) }, () => someInstance(chaos, random)));
-  const mustLose = new Set<string>();
-  const items: FinishItem[] = [];
-  for (const instance of chosen) {
-    if (!instance) continue;
-    const lease_epoch = random.pick([null, instance.epoch, instance.epoch, instance.epoch - 1]) as number | null;
-    if (instance.done || (lease_epoch !== null && lease_epoch < instance.epoch)) mustLose.add(instance.runid);
-    items.push({ runid: instance.runid, lease_epoch, outcome: outcome(random.pick(ENDS) ?? 'failed') });
+  const ends = [...chosen].filter((instance) => instance !== undefined).map((instance) => endOf(instance, random));
+  const items = ends.map((end) => end.item);
+  const done = new Set((await finishInstances(chaos.em(), items, 'worker:chaos')).map((finished) => finished.runid));
+  for (const { instance, mustLose } of ends.filter((end) => done.has(end.item.runid))) {
+    if (mustLose) found(chaos, `finish of ${instance.runid} took effect, it was superseded or final`);
+    instance.done = true;
   }
-  const done = await finishInstances(chaos.em(), items, 'worker:chaos');
-  for (const { runid } of done) {
-    if (mustLose.has(runid)) found(chaos, `finish of ${runid} took effect, it was superseded or final`);
-    for (const instance of chosen) if (instance?.runid === runid) instance.done = true;
-  }
-  count(chaos, 'finished', done.length);
-  count(chaos, 'finish refused', items.length - done.length);
+  count(chaos, 'finished', done.size);
+  count(chaos, 'finish refused', items.length - done.size);
 };
 
 const heartbeat: Action = async (chaos, random) => {
