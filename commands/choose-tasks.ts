@@ -6,7 +6,7 @@ import { type Group, headsOf, headsOfGroups, loadRunning, type RoomRows } from '
 /** A decision and the snapshot that it rests on. */
 export type Choice = { snapshot: Snapshot; decisions: Decisions };
 
-const FIRST_DEPTH = 2;
+const FIRST_DEPTH = 1;
 const FACTOR = 8;
 
 /**
@@ -18,7 +18,7 @@ const FACTOR = 8;
 export async function chooseTasks(em: Em, room: RoomRows, options: { queues: readonly string[]; limit: number }): Promise<Choice> {
   const { queues, limit } = options;
   const depths: Depths = new Map();
-  let snapshot: Snapshot = { ...room, candidates: await headsOfGroups(em, queues, FIRST_DEPTH), running: null };
+  let snapshot: Snapshot = { ...room, candidates: await headsOfGroups(em, queues), running: null };
   for (;;) {
     const decisions = decide(snapshot, limit);
     const short = usedUp(snapshot.candidates, decisions, depths).filter((group) => depthOf(depths, group) < limit);

@@ -5,7 +5,7 @@ import { query } from '../entities/sql.ts';
 import { wireTime } from '../entities/wire.ts';
 import { type CommandContext, seesAll } from './context.ts';
 import { explainCandidate, type Outlook } from './explain-candidate.ts';
-import { CANDIDATE, type CandidateRow, candidateOf } from './snapshot.ts';
+import { CANDIDATE, type CandidateRow, candidateOf, RUN_TIMES } from './snapshot.ts';
 
 /**
  * Why a task is not running. A task that does not wait in its queue has no position, gates and times. `decision`: what the last admission that looked
@@ -62,7 +62,7 @@ async function loadTask(ctx: CommandContext, uuid: string): Promise<Row> {
     ctx.em,
     `select ${CANDIDATE}, t.status, t.pending_reason, t.parked, t.concurrency_key as key, k.capacity, k.held, d.gates as decided,
        ${wireTime('d.decided_at')}
-     from tasks t left join concurrency_keys k on k.key = t.concurrency_key left join admission_decisions d on d.task_id = t.uuid
+     from tasks t ${RUN_TIMES} left join concurrency_keys k on k.key = t.concurrency_key left join admission_decisions d on d.task_id = t.uuid
      where t.uuid = $1 and ($2 or t.user_id = $3)`,
     [uuid, seesAll(ctx.actor), ctx.actor.id],
   );

@@ -62,10 +62,11 @@ export async function waitingQueues(em: Em): Promise<string[]> {
 /** A task as `CANDIDATE` reads it. */
 export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & { type: string; cpu_milli: number; memory_mb: number };
 
-/** What a candidate is made of; `t` is the task. */
+/** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */
 export const CANDIDATE = `t.uuid, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb, t.timeout as timeout_s,
   extract(epoch from t.vtime)::float8 * 1000 as vtime, extract(epoch from t.eligible_at)::float8 * 1000 as eligible_at,
-  (select r.p90_s from template_runtimes r where r.template = t.template) as p90_s`;
+  r.p90_s`;
+export const RUN_TIMES = 'left join template_runtimes r on r.template = t.template';
 
 /** A row of `CANDIDATE` as the core wants it; parked tasks never come this way, so the key is said to be open. */
 export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow): Candidate => ({
@@ -84,41 +85,41 @@ export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow
 /** All tasks of one queue with the same need. */
 export type Group = { queue: string; need: string };
 
-/** Every group that waits in the queues, by a skip scan: never a row limit before feasibility, so what does not fit cannot hide what does. */
-const GROUPS = `
-with recursive line as (select unnest($1::text[]) as queue),
-need as (
-  select line.queue, n.need from line,
-    lateral (select need from tasks where status = 'queued' and not parked and queue = line.queue order by need limit 1) n
-  union all
-  select need.queue, n.need from need, lateral (
-    select t.need from tasks t where t.status = 'queued' and not t.parked and t.queue = need.queue and t.need > need.need order by t.need limit 1) n)`;
+const COLUMNS = 't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at';
+const NEXT_HEAD = (where: string): string =>
+  `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and ${where} order by t.need, t.vtime, t.uuid limit 1) t`;
 
 /**
- * The order is by the column (`t.vtime`), not by the output of the same name: only so does the index give the heads without a sort.
- * Nothing is locked here: the statement that admits locks what was chosen and looks again.
+ * The statement whose cost decides that of a pass: the first task of every group in the queues `$1`, by a skip scan: never a row limit before feasibility, so
+ * what does not fit cannot hide what does. One descent of the index finds the next group and its head. Nothing is locked here: the statement
+ * that admits locks what was chosen and looks again.
  */
-const HEADS = (depth: string): string => `
-select c.* from need, lateral (
-  select ${CANDIDATE} from tasks t where t.status = 'queued' and not t.parked and t.queue = need.queue and t.need = need.need
-  order by t.vtime, t.uuid limit ${depth}) c`;
+export const HEADS_OF_GROUPS = `
+with recursive line as (select unnest($1::text[]) as queue),
+head as (
+  select t.* from line, ${NEXT_HEAD('t.queue = line.queue')}
+  union all
+  select t.* from head, ${NEXT_HEAD('t.queue = head.queue and t.need > head.need')})
+select ${CANDIDATE} from head t ${RUN_TIMES}`;
 
-/** The first `depth` tasks of every group in the queues. */
-export async function headsOfGroups(em: Em, queues: readonly string[], depth: number): Promise<Candidate[]> {
-  return (await query<CandidateRow>(em, GROUPS + HEADS('$2'), [queues, depth])).map(candidateOf);
+/** The first task of every group in the queues. */
+export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<Candidate[]> {
+  return (await query<CandidateRow>(em, HEADS_OF_GROUPS, [queues])).map(candidateOf);
 }
+
+const HEADS = `
+with need as (select * from unnest($1::text[], $2::text[]) as need(queue, need))
+select ${CANDIDATE} from need, lateral (
+  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and t.queue = need.queue and t.need = need.need
+  order by t.vtime, t.uuid limit $3) t ${RUN_TIMES}`;
 
 /** The first `depth` tasks of some groups. */
 export async function headsOf(em: Em, groups: readonly Group[], depth: number): Promise<Candidate[]> {
-  const rows = await query<CandidateRow>(
-    em,
-    `with need as (select * from unnest($1::text[], $2::text[]) as need(queue, need)) ${HEADS('$3')}`,
-    [groups.map((group) => group.queue), groups.map((group) => group.need), depth],
-  );
+  const rows = await query<CandidateRow>(em, HEADS, [groups.map((group) => group.queue), groups.map((group) => group.need), depth]);
   return rows.map(candidateOf);
 }
 
-const AHEAD = `tasks t where t.queue = $1 and t.status = 'queued' and t.uuid <> $3
+const AHEAD = `tasks t ${RUN_TIMES} where t.queue = $1 and t.status = 'queued' and t.uuid <> $3
   and (t.vtime, t.uuid) < (to_timestamp($2::float8 / 1000)::timestamptz(3), $3::uuid)`;
 
 /** How many tasks of its queue precede a task, and the first of them that are not parked, as far as there are no more than `most`. */
