@@ -21,10 +21,13 @@ export type RouteContext = CommandContext & Shared & { signal: AbortSignal; forg
 export type ServerEvent = { id: number | null; event: string | null; data: unknown };
 
 /** An answer with headers of its own. */
-export type Reply<T> = { reply: true; body: T; headers: Record<string, string> };
+export type Reply<T> = { reply: true; body: T; headers: Record<string, string>; also?: true };
 
 /** Adds response headers to what a handler returns. */
 export const withHeaders = <T>(body: T, headers: Record<string, string>): Reply<T> => ({ reply: true, body, headers });
+
+/** The route's other success (`also`). */
+export const otherwise = (body: unknown): Reply<never> => ({ reply: true, body: body as never, headers: {}, also: true });
 
 type Response<R> = {
   status: 200 | 201 | 202 | 204;
@@ -52,6 +55,8 @@ type RouteSpec<P extends z.ZodType, Q extends z.ZodType, H extends z.ZodType, B 
   /** Submitting batches needs more than the 256 kB and 10,000 values of other routes. */
   large_body?: boolean;
   response: Response<R>;
+  /** A second kind of success, for some requests: see `otherwise`. */
+  also?: { status: 200; schema: z.ZodType };
   handle(
     input: { params: z.output<P>; query: z.output<Q>; headers: z.output<H>; body: z.output<B> },
     ctx: RouteContext,

@@ -77,8 +77,9 @@ function run(route: Route, parts: RouteParts): RequestHandler {
     const input = parseInput(route, { params: req.params, query: req.query, headers: req.headers, body: req.body });
     const ctx = contextOf(route, parts, res);
     const result = await route.handle(input, ctx);
-    const { body, headers } = isReply(result) ? result : { body: result, headers: {} };
-    await sendAnswer(route, { body, headers, signal: ctx.signal }, { req, res });
+    const { body, headers, also } = isReply(result) ? result : { body: result, headers: {} };
+    const answered = also && route.also ? { ...route, response: route.also } : route;
+    await sendAnswer(answered, { body, headers, signal: ctx.signal }, { req, res });
   };
 }
 

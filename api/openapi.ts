@@ -49,6 +49,9 @@ function successOf({ response, summary }: Route): ZodOpenApiResponsesObject[`${1
   return Object.keys(content).length === 0 ? { description: summary } : { description: summary, content };
 }
 
+const alsoOf = ({ also, summary }: Route): ZodOpenApiResponsesObject =>
+  also ? { [also.status]: { description: summary, content: { 'application/json': { schema: also.schema } } } } : {};
+
 function operationOf(route: Route): ZodOpenApiOperationObject {
   const { params, query, headers, body, response } = route;
   const requestParams = Object.fromEntries(
@@ -63,7 +66,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     'x-rights': route.rights,
     requestParams,
     ...(body ? { requestBody: { required: !body.safeParse(undefined).success, content: { 'application/json': { schema: body } } } } : {}),
-    responses: { [response.status]: successOf(route), ...refusals },
+    responses: { [response.status]: successOf(route), ...alsoOf(route), ...refusals },
   };
 }
 

@@ -1,7 +1,10 @@
 import { uuidv7 } from 'uuidv7';
-import { type Admission, decideAdmissions, type Snapshot } from '../core/admission.ts';
+import type { Admission } from '../core/admission.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { loadRoom, lockCandidates, waitingQueues } from './snapshot.ts';
+import { chooseTasks } from './choose-tasks.ts';
+import { recordDecisions } from './record-decisions.ts';
+import { settleKeys } from './settle-keys.ts';
+import { loadRoom, type RoomRows, waitingQueues } from './snapshot.ts';
 
 /** An instance that holds its grant and waits for its workflow: all that starting it needs. `timeout` in seconds. */
 export type AdmittedInstance = {
@@ -20,32 +23,35 @@ export type AdmittedInstance = {
   timeout: number;
 };
 
-export type AdmitOptions = { limit?: number; lost_after_s?: number };
+/** `record`: write down why heads of groups did not start, for those that have no such row of the last second. */
+export type AdmitOptions = { limit?: number; lost_after_s?: number; record?: boolean };
 
 /**
  * One admission pass in one transaction: locks queues, pools and workers, chooses tasks and the worker each runs on, and writes instances,
  * grants, counters, states and history. Several dispatchers may run it at once. The caller starts the workflows after the commit.
  * @returns the admitted instances, in no order; empty when nothing could start
  */
-export async function admit(em: Em, { limit = 200, lost_after_s = 60 }: AdmitOptions = {}): Promise<AdmittedInstance[]> {
+export async function admit(em: Em, { limit = 200, lost_after_s = 60, record = true }: AdmitOptions = {}): Promise<AdmittedInstance[]> {
   const waiting = await waitingQueues(em);
   if (waiting.length === 0) return [];
-  return await em.transactional(async (tx) => {
+  await settleKeys(em);
+  const { admitted, refusals } = await em.transactional(async (tx) => {
     const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
-    const open = openQueues(room, limit);
-    if (open.length === 0) return [];
-    const candidates = await lockCandidates(tx as Em, open);
-    const admissions = decideAdmissions({ ...room, candidates }, limit);
-    return admissions.length === 0 ? [] : await writeAdmissions(tx as Em, admissions);
+    const queues = openQueues(room);
+    if (queues.length === 0) return { admitted: [], refusals: [] };
+    const { admissions, refusals } = (await chooseTasks(tx as Em, room, { queues, limit })).decisions;
+    return { admitted: admissions.length === 0 ? [] : await writeAdmissions(tx as Em, admissions), refusals };
   });
+  if (record && refusals.length > 0) await recordDecisions(em, refusals);
+  return admitted;
 }
 
-/** Queues that could start something, with how many at most; the others are not searched. */
-function openQueues(room: Omit<Snapshot, 'candidates'>, limit: number): { name: string; room: number }[] {
+/** Queues that could start something; the others are not searched. */
+export function openQueues(room: RoomRows): string[] {
   const poolOpen = new Map(room.pools.map((pool) => [pool.name, pool.status !== 'hold' && room.workers.some((w) => w.pool === pool.name)]));
   return room.queues
     .filter((queue) => queue.status !== 'hold' && queue.current_load < queue.capacity && poolOpen.get(queue.pool))
-    .map((queue) => ({ name: queue.name, room: Math.min(limit, queue.capacity - queue.current_load) }));
+    .map((queue) => queue.name);
 }
 
 async function writeAdmissions(em: Em, admissions: Admission[]): Promise<AdmittedInstance[]> {
@@ -56,19 +62,25 @@ async function writeAdmissions(em: Em, admissions: Admission[]): Promise<Admitte
   ]);
 }
 
-/** Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants. */
+/**
+ * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds. The pool's sequence is read where its row is locked
+ * already. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
+ */
 const ADMIT = `
 with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as a(uuid, runid, worker)),
+still as (
+  select uuid from tasks where uuid = any($1) and status = 'queued' and not parked order by uuid for no key update skip locked),
 t as (
   update tasks set status = 'processing', attempt = attempt + 1, status_reason = null
-  from a where tasks.uuid = a.uuid and tasks.status = 'queued'
+  from a join still on still.uuid = a.uuid where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked
   returning tasks.*, a.runid, a.worker),
 i as (
   insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags)
   select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags from t),
 g as (
-  insert into grants (runid, queue, pool, worker, cpu, memory_mb)
-  select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb from t join queues q on q.name = t.queue),
+  insert into grants (runid, queue, pool, worker, cpu, memory_mb, acquire_seq)
+  select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb, p.seq + row_number() over (partition by q.pool order by t.runid)
+  from t join queues q on q.name = t.queue join pools p on p.name = q.pool),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, actor)
   select uuid, null::uuid, 'task', 'queued', 'processing', 'dispatcher' from t
@@ -77,12 +89,13 @@ uq as (
   update queues set current_load = current_load + n.n
   from (select queue, count(*)::int4 as n from t group by queue) n where queues.name = n.queue),
 up as (
-  update pools set used_cpu = used_cpu + n.cpu, used_memory = used_memory + n.memory
-  from (select q.pool, sum(t.cpu) as cpu, sum(t.memory_mb) as memory from t join queues q on q.name = t.queue group by q.pool) n
+  update pools set used_cpu = used_cpu + n.cpu, used_memory = used_memory + n.memory, seq = seq + n.n
+  from (select q.pool, count(*) as n, sum(t.cpu) as cpu, sum(t.memory_mb) as memory from t join queues q on q.name = t.queue group by q.pool) n
   where pools.name = n.pool),
 uw as (
   update workers set used_cpu = used_cpu + n.cpu, used_memory = used_memory + n.memory
-  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from t group by worker) n where workers.id = n.worker)
+  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from t group by worker) n where workers.id = n.worker),
+d as (delete from admission_decisions where task_id in (select uuid from t))
 select t.runid, t.uuid as task_id, t.attempt, 'task/' || t.uuid || '/' || t.attempt as workflow_id, t.worker, t.type as engine, t.queue, q.pool,
   t.template, u.username as user, t.name, t.priority, t.timeout
 from t join queues q on q.name = t.queue join users u on u.id = t.user_id`;

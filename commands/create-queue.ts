@@ -20,6 +20,9 @@ export async function createQueue(ctx: CommandContext, creation: QueueCreation):
       creation.priority,
       creation.step_s,
       creation.max_depth,
+      creation.policy,
+      creation.reserve_after_s,
+      creation.strict_priority,
     ]);
     if (made.length === 0) throw new EngineError('conflict', `queue "${creation.name}": exists already`);
     const queue = (await findQueue(em, creation.name)) as Queue;
@@ -27,7 +30,8 @@ export async function createQueue(ctx: CommandContext, creation: QueueCreation):
   });
 }
 
-const INSERT = `insert into queues (name, pool, capacity, priority, step_s, max_depth) values ($1, $2, $3, $4, $5, $6)
+const INSERT = `insert into queues (name, pool, capacity, priority, step_s, max_depth, policy, reserve_after_s, strict_priority)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
   on conflict do nothing returning name`;
 
 async function refuseMissingPool(em: Em, pool: string): Promise<void> {

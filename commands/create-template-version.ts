@@ -49,7 +49,7 @@ const UPDATE = 'update templates set current_version = $2, description = $3, sch
 
 function mergeContent(before: Template, change: TemplateVersionCreation): VersionContent {
   const { description: _, retry_policy, ...rest } = change;
-  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost } = { ...before, ...rest };
+  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency } = { ...before, ...rest };
   const policy = { ...before.retry_policy, ...retry_policy };
-  return { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, retry_policy: policy };
+  return { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency, retry_policy: policy };
 }

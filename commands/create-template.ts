@@ -57,5 +57,6 @@ function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
     retry_policy: { ...NO_RETRY, ...creation.retry_policy },
     at_most_once: creation.at_most_once ?? false,
     quota_cost: creation.quota_cost ?? 0,
+    concurrency: creation.concurrency ?? null,
   };
 }

@@ -1,29 +1,41 @@
-import { type Candidate, closedGates, type Gate } from '../core/admission.ts';
+import type { Candidate, Gate } from '../core/admission-state.ts';
 import { EngineError } from '../core/errors.ts';
 import type { PendingReason, TaskStatus } from '../core/states.ts';
 import { query } from '../entities/sql.ts';
+import { wireTime } from '../entities/wire.ts';
 import { type CommandContext, seesAll } from './context.ts';
-import { loadRoom } from './snapshot.ts';
+import { explainCandidate, type Outlook } from './explain-candidate.ts';
+import { CANDIDATE, type CandidateRow, candidateOf, RUN_TIMES } from './snapshot.ts';
 
-/** Why a task is not running. `position`: its place among the waiting tasks of its queue, from 1; null when it does not wait there. */
-export type Explanation = {
-  uuid: string;
-  status: TaskStatus;
-  pending_reason: PendingReason | null;
-  position: number | null;
-  gates: Gate[];
+/**
+ * Why a task is not running. A task that does not wait in its queue has no position, gates and times. `decision`: what the last admission that looked
+ * at it as the head of its group wrote down; null: none did.
+ */
+export type Explanation = { uuid: string; status: TaskStatus; pending_reason: PendingReason | null; decision: Decision | null } & (
+  | Outlook
+  | typeof NO_OUTLOOK
+);
+
+type Decision = { gates: Gate[]; decided_at: string };
+
+const NO_OUTLOOK = {
+  position: null,
+  gates: [],
+  estimated_start: null,
+  estimated_finish: null,
+  overtaken_until: null,
+  latest_start: null,
 };
 
-type Row = {
+type Row = CandidateRow & {
   status: TaskStatus;
   pending_reason: PendingReason | null;
-  queue: string;
-  need: string;
-  type: string;
-  cpu_milli: number;
-  memory_mb: number;
-  vtime: number;
-  ahead: number;
+  parked: boolean;
+  key: string | null;
+  capacity: number | null;
+  held: number | null;
+  decided: Gate[] | null;
+  decided_at: string | null;
 };
 
 /**
@@ -32,22 +44,26 @@ type Row = {
  */
 export async function explainTask(ctx: CommandContext, uuid: string, lost_after_s: number): Promise<Explanation> {
   const row = await loadTask(ctx, uuid);
-  const base = { uuid, status: row.status, pending_reason: row.pending_reason };
-  if (row.status !== 'queued') return { ...base, position: null, gates: [] };
-  const room = await loadRoom(ctx.em, [row.queue], { lock: false, lost_after_s });
-  const amount = { cpu_milli: row.cpu_milli, memory_mb: row.memory_mb };
-  const candidate: Candidate = { uuid, queue: row.queue, need: row.need, engine: row.type, amount, vtime: row.vtime };
-  return { ...base, position: row.ahead + 1, gates: closedGates(candidate, { ...room, candidates: [candidate] }) };
+  const decision = row.decided && row.decided_at ? { gates: row.decided, decided_at: row.decided_at } : null;
+  const base = { uuid, status: row.status, pending_reason: row.pending_reason, decision };
+  if (row.status !== 'queued') return { ...base, ...NO_OUTLOOK };
+  return { ...base, ...(await explainCandidate(ctx, waiting(row), lost_after_s)) };
+}
+
+/** A parked task whose key has a free place gets it with the next admission, so nothing stands before it there. */
+function waiting(row: Row): Candidate {
+  const { key, capacity, held, parked } = row;
+  if (key === null || capacity === null || held === null) return candidateOf(row);
+  return { ...candidateOf(row), key: { name: key, limit: capacity, held, parked: parked && held >= capacity } };
 }
 
 async function loadTask(ctx: CommandContext, uuid: string): Promise<Row> {
   const rows = await query<Row>(
     ctx.em,
-    `select t.status, t.pending_reason, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb,
-       extract(epoch from t.vtime)::float8 * 1000 as vtime,
-       case when t.status = 'queued' then (select count(*)::int4 from tasks o
-         where o.queue = t.queue and o.status = 'queued' and (o.vtime, o.uuid) < (t.vtime, t.uuid)) else 0 end as ahead
-     from tasks t where t.uuid = $1 and ($2 or t.user_id = $3)`,
+    `select ${CANDIDATE}, t.status, t.pending_reason, t.parked, t.concurrency_key as key, k.capacity, k.held, d.gates as decided,
+       ${wireTime('d.decided_at')}
+     from tasks t ${RUN_TIMES} left join concurrency_keys k on k.key = t.concurrency_key left join admission_decisions d on d.task_id = t.uuid
+     where t.uuid = $1 and ($2 or t.user_id = $3)`,
     [uuid, seesAll(ctx.actor), ctx.actor.id],
   );
   if (!rows[0]) throw new EngineError('not_found', `task ${uuid}: there is none`);

@@ -84,17 +84,18 @@ async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string,
 }
 
 /**
- * Locks in the order task, instance, grant, queue, pool, worker: each step reads the one before, which fixes the order inside the statement. Tasks and
- * instances are locked by key; of queues, pools and workers there is one each. Those rows are many writers' and are not locked before their update: a
- * statement that comes twice upon a row which others wait for can deadlock with them. `|| ''` and `coalesce` keep the planner from the partial indexes of live
- * rows, which it would scan whole, dead entries included, instead of fetching by key.
+ * Locks in the order task, instance, queue, pool, worker, grant, key: each step reads the one before, which fixes the order inside the statement. Tasks,
+ * instances and keys are locked by key; of queues, pools and workers there is one each. Those rows are many writers' and are not locked before their update: a
+ * statement that comes twice upon a row which others wait for can deadlock with them. A grant follows its instance's lock. Its `release_seq` is the pool's
+ * number, taken under the pool's lock. The place of a concurrency key is given back by a trigger when the task leaves `processing`. `|| ''` and `coalesce`
+ * keep the planner from the partial indexes of live rows, which it would scan whole, dead entries included, instead of fetching by key.
  */
 const FINISH = `
 with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.concurrency_key from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 owned as (
   select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
@@ -105,24 +106,33 @@ i as (
   where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
-g as (
-  update grants set released_at = clock_timestamp(), release_reason = i.status from i
-  where grants.runid = i.runid and coalesce(grants.released_at, 'infinity') = 'infinity'
-  returning grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb),
+lg as (
+  select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
+  from grants join i on i.runid = grants.runid where coalesce(grants.released_at, 'infinity') = 'infinity'),
 uq as (
   update queues set current_load = current_load - n.n
-  from (select queue, count(*)::int4 as n from g group by queue) n where queues.name = n.queue
+  from (select queue, count(*)::int4 as n from lg group by queue) n where queues.name = n.queue
   returning queues.name),
 up as (
-  update pools set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
-  from (select pool, sum(cpu) as cpu, sum(memory_mb) as memory from g group by pool) n, (select count(*) from uq) after_queues
+  update pools set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory, seq = pools.seq + n.n
+  from (select pool, count(*) as n, sum(cpu) as cpu, sum(memory_mb) as memory from lg group by pool) n, (select count(*) from uq) after_queues
   where pools.name = n.pool
-  returning pools.name),
+  returning pools.name, pools.seq),
 uw as (
   update workers set used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory
-  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from g group by worker) n, (select count(*) from up) after_pools
+  from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from lg group by worker) n, (select count(*) from up) after_pools
   where workers.id = n.worker
   returning workers.id),
+g as (
+  update grants set released_at = clock_timestamp(), release_reason = n.status, release_seq = n.seq
+  from (
+    select lg.runid, lg.status, up.seq + 1 - row_number() over (partition by lg.pool order by lg.runid) as seq
+    from lg join up on up.name = lg.pool) n, (select count(*) from uw) after_workers
+  where grants.runid = n.runid and coalesce(grants.released_at, 'infinity') = 'infinity'
+  returning grants.runid),
+lk as (
+  select key from concurrency_keys where key in (
+    select concurrency_key from locked where concurrency_key is not null and (select count(*) from g) >= 0) order by key for no key update),
 t as (
   update tasks set
     status = i.decided,
@@ -135,7 +145,7 @@ t as (
     progress = i.progress,
     result = i.result,
     error = i.error
-  from i where tasks.uuid = i.task_id
+  from i, (select count(*) from g) after_grants, (select count(*) from lk) locked_keys where tasks.uuid = i.task_id
   returning tasks.uuid, tasks.user_id, tasks.quota_cost, i.runid, i.decided),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
@@ -145,4 +155,4 @@ u as (
   update users set used_quota = greatest(0, used_quota - n.cost)
   from (select user_id, sum(quota_cost)::int4 as cost from t where decided in ('failed', 'cancelled') and quota_cost > 0 group by user_id) n
   where users.id = n.user_id)
-select t.runid, t.uuid as task_id, t.decided as task_status from t, (select count(*) from uw) after_workers`;
+select t.runid, t.uuid as task_id, t.decided as task_status from t`;

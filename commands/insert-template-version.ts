@@ -24,12 +24,13 @@ export async function insertVersion(em: Em, { template, version, content }: NewV
     JSON.stringify(content.retry_policy),
     content.at_most_once,
     content.quota_cost,
+    content.concurrency && JSON.stringify(content.concurrency),
   ]);
 }
 
 const INSERT = `insert into template_versions (template, version, schema, parameters, queue, priority, timeout, cpu, memory_mb, retry_policy,
-    at_most_once, quota_cost)
-  values ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10::jsonb, $11, $12)`;
+    at_most_once, quota_cost, concurrency)
+  values ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $13::jsonb)`;
 
 async function refuseMissingQueue(em: Em, queue: string): Promise<void> {
   const found = await query(em, 'select 1 from queues where name = $1 for key share', [queue]);

@@ -41,6 +41,25 @@ const INVARIANTS = [
       where g.runid is null or (i.status in ${LIVE}) <> (g.released_at is null)`,
   },
   {
+    name: 'grants_replayed',
+    promise: 'replayed in the order in which they were taken and given back, the grants of a pool never exceed its totals of that moment',
+    sql: `with e as (
+        select pool, acquire_seq as seq, cpu, memory_mb as memory, true as taken from grants where acquire_seq is not null
+        union all select pool, release_seq, -cpu, -memory_mb, false from grants where acquire_seq is not null and release_seq is not null),
+      r as (select *, sum(cpu) over w as held_cpu, sum(memory) over w as held_memory from e window w as (partition by pool order by seq))
+      select r.pool, r.seq, r.held_cpu, r.held_memory, t.total_cpu, t.total_memory from r, lateral (
+        select total_cpu, total_memory from pool_totals where pool = r.pool and from_seq < r.seq order by from_seq desc, id desc limit 1) t
+      where r.taken and (r.held_cpu > t.total_cpu or r.held_memory > t.total_memory)`,
+  },
+  {
+    name: 'key_places',
+    promise: 'a concurrency key counts the tasks that hold a place of it, and every keyed task that runs holds one',
+    sql: `select coalesce(k.key, h.key) as key, k.held, h.n from concurrency_keys k full join (
+        select concurrency_key as key, count(*)::int4 as n from tasks
+        where concurrency_key is not null and (status = 'processing' or (status = 'queued' and not parked)) group by 1) h on h.key = k.key
+      where coalesce(k.held, 0) <> coalesce(h.n, 0)`,
+  },
+  {
     name: 'history_is_gapless',
     promise: 'each recorded change of a task starts where the one before ended, and the last one is its state',
     sql: `select task_id, id, from_status, expected from (

@@ -1,3 +1,4 @@
+import { type Concurrency, concurrencyKey } from '../core/concurrency.ts';
 import { EngineError, type FieldProblem } from '../core/errors.ts';
 import { mergeParameters } from '../core/parameters.ts';
 import type { RetryPolicy } from '../core/retry.ts';
@@ -21,6 +22,7 @@ export type PreparedVersion = {
   retry_policy: RetryPolicy;
   at_most_once: boolean;
   quota_cost: number;
+  concurrency: Concurrency | null;
 };
 export type PreparedQueue = { name: string; step_s: number };
 
@@ -34,6 +36,8 @@ export type PreparedTask = {
   version: PreparedVersion;
   queue: PreparedQueue;
   parameters: Record<string, unknown>;
+  /** The key of which it takes a place; null: none. */
+  concurrency_key: string | null;
   warnings: string[];
 };
 
@@ -70,10 +74,9 @@ export async function prepareTasks(ctx: CommandContext, items: readonly IndexedI
     return 'task' in outcome ? outcome.task : undefined;
   });
   if (problems.length > 0) throw combined(problems);
-  return checkDepth(
-    prepared.filter((task) => task !== undefined),
-    resolved,
-  );
+  const tasks = prepared.filter((task) => task !== undefined);
+  await refuseFullKeys(ctx.em, tasks);
+  return checkDepth(tasks, resolved);
 }
 
 type Problem = { code: EngineError['code']; message: string; errors: FieldProblem[]; index: number };
@@ -107,7 +110,9 @@ function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { 
   if (errors.length > 0)
     return { problem: { code: 'invalid_input', message: `parameters: ${errors[0]?.pointer} ${errors[0]?.detail}`, errors } };
   const warnings = row.offered ? [] : [`no live worker of pool "${row.pool}" offers ${row.engine} now: the task waits for one`];
-  return { task: { index, item, version: row, queue: { name: row.queue_name, step_s: row.step_s }, parameters, warnings } };
+  const concurrency_key = row.concurrency && concurrencyKey(row.template, row.concurrency, parameters);
+  const queue = { name: row.queue_name, step_s: row.step_s };
+  return { task: { index, item, version: row, queue, parameters, concurrency_key, warnings } };
 }
 
 function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {
@@ -133,6 +138,30 @@ function parameterProblems(row: Resolved, engine: Engine, parameters: Record<str
   const problems = schemaProblems(`version ${row.id}`, row.schema, parameters);
   return problems.length > 0 ? problems : engineProblems(engine.parameters, parameters);
 }
+
+/**
+ * Keys with `on_limit: reject` take no more tasks than may run. Two requests at once may both pass here; the dispatcher then cancels the later task
+ * instead of letting it wait.
+ */
+async function refuseFullKeys(em: Em, tasks: readonly PreparedTask[]): Promise<void> {
+  const wanted = Map.groupBy(
+    tasks.filter(({ version, concurrency_key }) => concurrency_key !== null && version.concurrency?.on_limit === 'reject'),
+    ({ concurrency_key }) => concurrency_key as string,
+  );
+  if (wanted.size === 0) return;
+  const rows = await query<{ key: string; n: number }>(em, OPEN_OF_KEYS, [[...wanted.keys()]]);
+  const open = new Map(rows.map(({ key, n }) => [key, n]));
+  for (const [key, mine] of wanted) {
+    const limit = mine[0]?.version.concurrency?.limit ?? 0;
+    const n = open.get(key) ?? 0;
+    if (n + mine.length <= limit) continue;
+    const detail = `key "${key}": ${n} of at most ${limit} tasks have it, ${mine.length} more do not fit`;
+    throw new EngineError('conflict', detail, { errors: mine.map(({ index }) => ({ pointer: `/${index}/parameters`, detail })) });
+  }
+}
+
+const OPEN_OF_KEYS = `select concurrency_key as key, count(*)::int4 as n from tasks
+  where concurrency_key = any($1) and status in ('queued', 'processing') group by concurrency_key`;
 
 /** `max_depth` may be overshot by submits under way at the same moment; a lock here would make every submit wait for every other. */
 function checkDepth(prepared: PreparedTask[], resolved: Map<string, Resolved>): PreparedTask[] {
@@ -171,7 +200,7 @@ async function resolve(em: Em, items: readonly TaskSubmission[]): Promise<Map<st
 
 const RESOLVE = `
 select w.template as wanted_template, w.queue as wanted_queue, w.version as wanted_version, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
-  v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost,
+  v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost, v.concurrency,
   q.name as queue_name, q.status as queue_status, q.step_s, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,

@@ -1,10 +1,15 @@
-import type { Candidate, PoolState, QueueState, Snapshot, WorkerState } from '../core/admission.ts';
+import type { Candidate, PoolState, QueueState, Running, Snapshot, WorkerState } from '../core/admission-state.ts';
+import { endsOf } from '../core/run-time.ts';
 import { type Em, query } from '../entities/sql.ts';
+
+/** Queues, pools and workers as they are at `now`. */
+export type RoomRows = Pick<Snapshot, 'now' | 'queues' | 'pools' | 'workers'>;
 
 /** Whether rows are locked against other dispatchers while the decision is made, or only looked at. */
 type Mode = { lock: boolean };
 
-const QUEUES = `select name, pool, status, capacity, current_load, priority, step_s from queues where name = any($1) order by name`;
+const QUEUES = `select name, pool, status, capacity, current_load, priority, step_s, policy, reserve_after_s, strict_priority,
+  extract(epoch from clock_timestamp())::float8 * 1000 as now from queues where name = any($1) order by name`;
 
 const POOLS = `select name, status, (total_cpu * 1000)::int4 as total_cpu, total_memory::float8 as total_memory,
   (used_cpu * 1000)::int4 as used_cpu, used_memory::float8 as used_memory from pools where name = any($1) order by name`;
@@ -24,13 +29,9 @@ const amounts = (row: Resources) => ({
  * The state of the named queues, their pools and live workers. With `lock`, rows are locked in the one order that everybody keeps
  * (queues, pools, workers, each by name), with FOR NO KEY UPDATE, since a plain FOR UPDATE would hold up submits through their foreign keys.
  */
-export async function loadRoom(
-  em: Em,
-  queues: readonly string[],
-  options: Mode & { lost_after_s: number },
-): Promise<Omit<Snapshot, 'candidates'>> {
+export async function loadRoom(em: Em, queues: readonly string[], options: Mode & { lost_after_s: number }): Promise<RoomRows> {
   const suffix = options.lock ? ' for no key update' : '';
-  const queueRows = await query<QueueState>(em, QUEUES + suffix, [queues]);
+  const queueRows = await query<QueueState & { now: number }>(em, QUEUES + suffix, [queues]);
   const names = [...new Set(queueRows.map((queue) => queue.pool))].sort();
   const poolRows = await query<Resources & Pick<PoolState, 'name' | 'status'>>(em, POOLS + suffix, [names]);
   const workerRows = await query<Resources & Pick<WorkerState, 'id' | 'pool' | 'engines'>>(em, WORKERS + suffix, [
@@ -38,7 +39,8 @@ export async function loadRoom(
     options.lost_after_s,
   ]);
   return {
-    queues: queueRows,
+    now: queueRows[0]?.now ?? 0,
+    queues: queueRows.map(({ now: _, ...queue }) => queue),
     pools: poolRows.map((row) => ({ name: row.name, status: row.status, ...amounts(row) })),
     workers: workerRows.map((row) => ({ id: row.id, pool: row.pool, engines: row.engines, ...amounts(row) })),
   };
@@ -57,35 +59,114 @@ export async function waitingQueues(em: Em): Promise<string[]> {
   return rows.map((row) => row.queue);
 }
 
-type CandidateRow = { uuid: string; queue: string; need: string; type: string; cpu_milli: number; memory_mb: number; vtime: number };
+/** A task as `CANDIDATE` reads it. */
+export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & { type: string; cpu_milli: number; memory_mb: number };
+
+/** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */
+export const CANDIDATE = `t.uuid, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb, t.timeout as timeout_s,
+  extract(epoch from t.vtime)::float8 * 1000 as vtime, extract(epoch from t.eligible_at)::float8 * 1000 as eligible_at,
+  r.p90_s`;
+export const RUN_TIMES = 'left join template_runtimes r on r.template = t.template';
+
+/** A row of `CANDIDATE` as the core wants it; parked tasks never come this way, so the key is said to be open. */
+export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow): Candidate => ({
+  uuid: row.uuid,
+  queue: row.queue,
+  need: row.need,
+  engine: type,
+  amount: { cpu_milli, memory_mb },
+  vtime: row.vtime,
+  eligible_at: row.eligible_at,
+  timeout_s: row.timeout_s,
+  p90_s: row.p90_s,
+  key: null,
+});
+
+/** All tasks of one queue with the same need. */
+export type Group = { queue: string; need: string };
+
+const COLUMNS = 't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at';
+const NEXT_HEAD = (where: string): string =>
+  `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and ${where} order by t.need, t.vtime, t.uuid limit 1) t`;
 
 /**
- * The heads of every group of equally needy tasks in the given queues, as many per group as the queue has room for: never a row limit before
- * feasibility, so no number of tasks that do not fit can hide one that does. Rows under another transaction's lock are skipped.
- * The order is by the column (`tasks.vtime`), not by the output of the same name: only so does the index give the heads without a sort.
+ * The statement whose cost decides that of a pass: the first task of every group in the queues `$1`, by a skip scan: never a row limit before feasibility, so
+ * what does not fit cannot hide what does. One descent of the index finds the next group and its head. Nothing is locked here: the statement
+ * that admits locks what was chosen and looks again.
  */
-export async function lockCandidates(em: Em, room: { name: string; room: number }[]): Promise<Candidate[]> {
-  const rows = await query<CandidateRow>(
+export const HEADS_OF_GROUPS = `
+with recursive line as (select unnest($1::text[]) as queue),
+head as (
+  select t.* from line, ${NEXT_HEAD('t.queue = line.queue')}
+  union all
+  select t.* from head, ${NEXT_HEAD('t.queue = head.queue and t.need > head.need')})
+select ${CANDIDATE} from head t ${RUN_TIMES}`;
+
+/** The first task of every group in the queues. */
+export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<Candidate[]> {
+  return (await query<CandidateRow>(em, HEADS_OF_GROUPS, [queues])).map(candidateOf);
+}
+
+const HEADS = `
+with need as (select * from unnest($1::text[], $2::text[]) as need(queue, need))
+select ${CANDIDATE} from need, lateral (
+  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and t.queue = need.queue and t.need = need.need
+  order by t.vtime, t.uuid limit $3) t ${RUN_TIMES}`;
+
+/** The first `depth` tasks of some groups. */
+export async function headsOf(em: Em, groups: readonly Group[], depth: number): Promise<Candidate[]> {
+  const rows = await query<CandidateRow>(em, HEADS, [groups.map((group) => group.queue), groups.map((group) => group.need), depth]);
+  return rows.map(candidateOf);
+}
+
+const AHEAD = `tasks t ${RUN_TIMES} where t.queue = $1 and t.status = 'queued' and t.uuid <> $3
+  and (t.vtime, t.uuid) < (to_timestamp($2::float8 / 1000)::timestamptz(3), $3::uuid)`;
+
+/** How many tasks of its queue precede a task, and the first of them that are not parked, as far as there are no more than `most`. */
+export async function tasksAhead(
+  em: Em,
+  { queue, vtime, uuid }: Pick<Candidate, 'queue' | 'vtime' | 'uuid'>,
+  most: number,
+): Promise<{ count: number; first: Candidate[] }> {
+  const counted = await query<{ n: number }>(em, `select count(*)::int4 as n from ${AHEAD}`, [queue, vtime, uuid]);
+  const count = counted[0]?.n ?? 0;
+  if (count === 0 || count > most) return { count, first: [] };
+  const rows = await query<CandidateRow>(em, `select ${CANDIDATE} from ${AHEAD} and not t.parked order by t.vtime, t.uuid`, [
+    queue,
+    vtime,
+    uuid,
+  ]);
+  return { count, first: rows.map(candidateOf) };
+}
+
+type RunningRow = Omit<Running, 'amount' | 'expected_end' | 'hard_end'> & {
+  task_id: string;
+  user_id: number;
+  cpu_milli: number;
+  memory_mb: number;
+  start: number;
+  timeout_s: number;
+  p90_s: number | null;
+};
+
+/** What runs in some pools and when it is expected to end, with the task and user of each. */
+export async function loadRunning(
+  em: Em,
+  pools: readonly string[],
+  now: number,
+): Promise<(Running & { task_id: string; user_id: number })[]> {
+  const rows = await query<RunningRow>(
     em,
-    `with recursive room as (select * from unnest($1::text[], $2::int4[]) as room(queue, room)),
-     need as (
-       select room.queue, room.room, n.need from room,
-         lateral (select need from tasks where status = 'queued' and queue = room.queue order by need limit 1) n
-       union all
-       select need.queue, need.room, n.need from need,
-         lateral (select t.need from tasks t where t.status = 'queued' and t.queue = need.queue and t.need > need.need order by t.need limit 1) n)
-     select c.* from need, lateral (
-       select uuid, queue, need, type, (cpu * 1000)::int4 as cpu_milli, memory_mb, extract(epoch from vtime)::float8 * 1000 as vtime
-       from tasks where status = 'queued' and queue = need.queue and need = need.need
-       order by tasks.vtime, tasks.uuid limit need.room for no key update skip locked) c`,
-    [room.map((r) => r.name), room.map((r) => r.room)],
+    `select g.runid, g.queue, g.pool, g.worker, (g.cpu * 1000)::int4 as cpu_milli, g.memory_mb, i.task_id, t.user_id::int4 as user_id,
+       t.concurrency_key as key, extract(epoch from coalesce(i.start_time, i.created_at))::float8 * 1000 as start, i.timeout as timeout_s,
+       (select r.p90_s from template_runtimes r where r.template = t.template) as p90_s
+     from grants g join instances i on i.runid = g.runid join tasks t on t.uuid = i.task_id
+     where g.released_at is null and g.pool = any($1) order by g.runid`,
+    [pools],
   );
-  return rows.map((row) => ({
-    uuid: row.uuid,
-    queue: row.queue,
-    need: row.need,
-    engine: row.type,
-    amount: { cpu_milli: row.cpu_milli, memory_mb: row.memory_mb },
-    vtime: row.vtime,
+  return rows.map(({ cpu_milli, memory_mb, start, timeout_s, p90_s, ...row }) => ({
+    ...row,
+    amount: { cpu_milli, memory_mb },
+    ...endsOf({ start, timeout_s, p90_s }, now),
   }));
 }

@@ -108,6 +108,7 @@ function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]):
     prepared.map((p) => p.version.at_most_once),
     prepared.map((p) => p.version.quota_cost),
     prepared.map((p) => p.queue.step_s),
+    prepared.map((p) => p.concurrency_key),
   ];
 }
 
@@ -115,34 +116,35 @@ function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]):
  * The idempotency rows go first, in the order of their keys, so that two batches with the same ones cannot wait for each other in a ring: a
  * second request with the same key waits for the first one's commit and then finds the gate closed. Without
  * quota nothing is written either, and the key stays free, since both conditions gate every insert.
+ * Tasks go in by their concurrency keys, whose rows a trigger touches, for the same reason.
  */
 const SUBMIT = `
 with charge as (
-  update users set used_quota = used_quota + $22 where id = $19 and $22 > 0 and (quota is null or used_quota + $22 <= quota) returning id),
-charged as (select $22 = 0 or exists (select 1 from charge) as ok),
+  update users set used_quota = used_quota + $23 where id = $20 and $23 > 0 and (quota is null or used_quota + $23 <= quota) returning id),
+charged as (select $23 = 0 or exists (select 1 from charge) as ok),
 gate as (
   insert into idempotency_keys (user_id, key, request_hash, response)
-  select $19, k.key, k.hash, k.answer from charged, unnest($23::text[], $24::text[], $25::json[]) as k(key, hash, answer) where charged.ok
+  select $20, k.key, k.hash, k.answer from charged, unnest($24::text[], $25::text[], $26::json[]) as k(key, hash, answer) where charged.ok
   order by k.key on conflict do nothing returning key),
-open as (select charged.ok and (select count(*) from gate) = cardinality($23::text[]) as ok from charged),
+open as (select charged.ok and (select count(*) from gate) = cardinality($24::text[]) as ok from charged),
 s as (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::jsonb[], $7::int4[], $8::int4[], $9::text[], $10::jsonb[],
-    $11::numeric[], $12::int4[], $13::text[], $14::timestamptz[], $15::jsonb[], $16::bool[], $17::int4[], $18::int4[])
+    $11::numeric[], $12::int4[], $13::text[], $14::timestamptz[], $15::jsonb[], $16::bool[], $17::int4[], $18::int4[], $19::text[])
   as s(uuid, name, template, version, type, parameters, priority, timeout, queue, tags, cpu, memory_mb, need, not_before, retry_policy,
-    at_most_once, quota_cost, step_s)),
+    at_most_once, quota_cost, step_s, concurrency_key)),
 t as (
   insert into tasks (uuid, name, template, template_version_id, type, status, pending_reason, parameters, priority, timeout, queue, user_id, tags,
-    cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost)
+    cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost, concurrency_key)
   select s.uuid, s.name, s.template, s.version, s.type,
     case when s.not_before > now()::timestamptz(3) then 'pending' else 'queued' end, case when s.not_before > now()::timestamptz(3) then 'not_before' end,
-    s.parameters, s.priority, s.timeout, s.queue, $19, s.tags, s.cpu, s.memory_mb, s.need,
+    s.parameters, s.priority, s.timeout, s.queue, $20, s.tags, s.cpu, s.memory_mb, s.need,
     greatest(now(), s.not_before) - make_interval(secs => s.priority * s.step_s), greatest(now(), s.not_before), s.not_before,
-    case when s.not_before > now()::timestamptz(3) then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost
-  from s, open where open.ok
+    case when s.not_before > now()::timestamptz(3) then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost, s.concurrency_key
+  from s, open where open.ok order by s.concurrency_key
   returning uuid, status, template, queue, priority),
 h as (
-  insert into task_history (task_id, subject, to_status, reason, actor) select uuid, 'task', status, 'submitted', $20 from t),
+  insert into task_history (task_id, subject, to_status, reason, actor) select uuid, 'task', status, 'submitted', $21 from t),
 a as (
   insert into audit_log (actor, action, subject_type, subject_id, after, request_id)
-  select $20, 'task.submit', 'task', uuid::text, jsonb_build_object('template', template, 'queue', queue, 'priority', priority), $21 from t)
+  select $21, 'task.submit', 'task', uuid::text, jsonb_build_object('template', template, 'queue', queue, 'priority', priority), $22 from t)
 select now()::timestamptz(3) as now, open.ok as gated, charged.ok as charged from open, charged`;

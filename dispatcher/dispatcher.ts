@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { admit, startable } from '../commands/admit.ts';
+import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
 import type { DispatcherDeps } from './deps.ts';
@@ -7,6 +8,7 @@ import { TemporalLink } from './temporal-link.ts';
 import { WorkflowStarter } from './workflow-starter.ts';
 
 const PASS_LIMIT = 200;
+const RUN_TIMES_EVERY_MS = 5_000;
 const OUTBOX_EVERY_MS = 2_000;
 const OUTBOX_AGE_MS = 2_000;
 const OUTBOX_LIMIT = 1_000;
@@ -29,6 +31,7 @@ export class Dispatcher {
   private stopped = false;
   private database_up = true;
   private outbox_at = -Infinity;
+  private run_times_at = -Infinity;
   private admitted_at = -Infinity;
 
   constructor(deps: DispatcherDeps) {
@@ -64,18 +67,25 @@ export class Dispatcher {
 
   /** One pass; everything that can start now is being started when it resolves. Rejects while the database is away. */
   async tick(): Promise<void> {
-    if (this.poll_due) {
-      this.poll_due = false;
-      await releaseDue(this.deps.fork());
-    }
+    const polled = this.poll_due;
+    if (polled) await this.onPoll();
     if (!(await this.link.ready())) return;
     for (let more = true; more && this.link.up && !this.stopped; ) {
-      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S });
+      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S, record: polled });
       this.starter.start(admitted);
       if (admitted.length > 0) this.admitted_at = performance.now();
       more = admitted.length >= PASS_LIMIT;
     }
     await this.repeatStarts();
+  }
+
+  /** What is due by the clock rather than by an event. */
+  private async onPoll(): Promise<void> {
+    this.poll_due = false;
+    await releaseDue(this.deps.fork());
+    if (performance.now() - this.run_times_at < RUN_TIMES_EVERY_MS) return;
+    this.run_times_at = performance.now();
+    await refreshRunTimes(this.deps.fork());
   }
 
   private poll(): void {

@@ -15,6 +15,8 @@ const GrantSchema = defineEntity({
     worker: () => p.manyToOne(Worker).ref(),
     cpu: cores(),
     memory_mb: p.integer(),
+    acquire_seq: p.bigint('number').nullable(),
+    release_seq: p.bigint('number').nullable(),
     released_at: p.datetime(3).nullable(),
     release_reason: p.text().nullable(),
     ...times,
@@ -22,6 +24,9 @@ const GrantSchema = defineEntity({
   indexes: [{ name: 'idx_grants_held', expression: 'create index idx_grants_held on grants (pool, worker) where released_at is null' }],
 });
 
-/** Which instance holds how much of which pool on which worker, and one place in which queue. Released once, by whoever makes the instance final. */
+/**
+ * Which instance holds how much of which pool on which worker, and one place in which queue. Released once, by whoever makes the instance final.
+ * `acquire_seq`, `release_seq`: when, as numbers of the pool's sequence, since time stamps cannot order two commits.
+ */
 export class Grant extends GrantSchema.class {}
 GrantSchema.setClass(Grant);

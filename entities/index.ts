@@ -1,11 +1,14 @@
+import { AdmissionDecision } from './admission-decision.ts';
 import { AuditLog } from './audit-log.ts';
 import { Backfill } from './backfill.ts';
+import { ConcurrencyKey } from './concurrency-key.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
 import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
+import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
 import { RetentionRun } from './retention-run.ts';
 import { Schedule } from './schedule.ts';
@@ -15,6 +18,7 @@ import { SlaVersion } from './sla-version.ts';
 import { Task } from './task.ts';
 import { TaskHistory } from './task-history.ts';
 import { Template } from './template.ts';
+import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
 import { Worker } from './worker.ts';
@@ -41,4 +45,8 @@ export const entities = [
   Schedule,
   Backfill,
   Occurrence,
+  ConcurrencyKey,
+  PoolTotal,
+  TemplateRuntime,
+  AdmissionDecision,
 ] as const;

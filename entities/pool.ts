@@ -13,6 +13,7 @@ const PoolSchema = defineEntity({
     used_memory: p.bigint('number').default(0),
     ceiling_cpu: cores().default(0),
     ceiling_memory: p.bigint('number').default(0),
+    seq: p.bigint('number').default(0),
     status: p.enum(['active', 'hold', 'drain'] as const).default('active'),
     sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
     ...times,
@@ -26,7 +27,7 @@ const PoolSchema = defineEntity({
 
 /**
  * A set of workers and a limit on what instances may reserve of them together: cores and MB. `used_*` change only together with a grant.
- * `ceiling_*` is greatest(total, used), kept by a trigger: after shrinking, what is held stays legal and can only fall.
+ * `seq` counts grants taken and given back, under the row's lock: their true order. `ceiling_*` is greatest(total, used), kept by a trigger: after shrinking, what is held stays legal and can only fall.
  */
 export class Pool extends PoolSchema.class {}
 PoolSchema.setClass(Pool);

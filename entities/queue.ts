@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { QueuePolicy } from '../core/admission-state.ts';
 import { times } from './columns.ts';
 import { Pool } from './pool.ts';
 import { Sla } from './sla.ts';
@@ -18,6 +19,9 @@ const QueueSchema = defineEntity({
     priority: p.integer().default(50).index('idx_queues_priority'),
     step_s: p.integer().default(60),
     max_depth: p.integer().nullable(),
+    policy: p.enum(Object.values(QueuePolicy)).default('backfill'),
+    reserve_after_s: p.integer().default(120),
+    strict_priority: p.boolean().default(false),
     pool: () => p.manyToOne(Pool).ref(),
     sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
     ...times,
@@ -26,13 +30,15 @@ const QueueSchema = defineEntity({
     { name: 'queues_capacity_check', expression: 'capacity >= 0' },
     { name: 'queues_current_load_check', expression: 'current_load >= 0 and current_load <= ceiling' },
     { name: 'queues_range_check', expression: 'priority >= 0 and priority <= 100 and step_s >= 0 and max_depth >= 0' },
+    { name: 'queues_reserve_check', expression: 'reserve_after_s >= 0' },
   ],
 });
 
 /**
  * A waiting line. `current_load` counts instances that hold resources and stays within `capacity` (`ceiling` = greatest(capacity, load), kept
  * by a trigger, so that a lowered capacity lets running work finish). `step_s`: seconds of waiting that weigh as much as one point of priority.
- * `max_depth` null: any number of tasks may wait.
+ * `max_depth` null: any number of tasks may wait. `policy`, `reserve_after_s`: what may pass a head that cannot start, see `core/admission.ts`.
+ * `strict_priority`: its tasks go before those of all queues of a lower priority in the pool, however long these have waited.
  */
 export class Queue extends QueueSchema.class {}
 QueueSchema.setClass(Queue);

@@ -40,6 +40,8 @@ const TaskSchema = defineEntity({
     retry_policy: p.json<RetryPolicy>(),
     at_most_once: p.boolean().default(false),
     quota_cost: p.integer().default(0),
+    concurrency_key: p.text().nullable(),
+    parked: p.boolean().default(false),
     cancel_requested_at: p.datetime(3).nullable(),
     cancel_reason: p.text().nullable(),
     progress: p.integer().default(0),
@@ -51,11 +53,22 @@ const TaskSchema = defineEntity({
   indexes: [
     { name: 'idx_tasks_created', properties: ['created_at', 'uuid'] },
     { name: 'idx_tasks_user', properties: ['user', 'created_at'] },
-    { name: 'idx_tasks_waiting', expression: `create index idx_tasks_waiting on tasks (queue, need, vtime, uuid) where status = 'queued'` },
+    {
+      name: 'idx_tasks_waiting',
+      expression: `create index idx_tasks_waiting on tasks (queue, parked, need, vtime, uuid) where status = 'queued'`,
+    },
     { name: 'idx_tasks_due', expression: `create index idx_tasks_due on tasks (not_before) where status = 'pending'` },
     {
       name: 'idx_tasks_source_live',
       expression: `create index idx_tasks_source_live on tasks (source_id) where source_id is not null and status in ('pending', 'queued', 'processing')`,
+    },
+    {
+      name: 'idx_tasks_key',
+      expression: `create index idx_tasks_key on tasks (concurrency_key, parked, vtime, uuid) where concurrency_key is not null and status in ('queued', 'processing')`,
+    },
+    {
+      name: 'idx_tasks_completed',
+      expression: `create index idx_tasks_completed on tasks (template, completed_at) where status = 'completed'`,
     },
     { name: 'idx_tasks_tags', expression: 'create index idx_tasks_tags on tasks using gin (tags jsonb_path_ops)' },
   ],
@@ -74,6 +87,7 @@ const TaskSchema = defineEntity({
  * `need`: what an admission must find for it (engine, cores, memory) as one key, so that equal needs are looked at once. `attempt`: number of the
  * last instance, always rising; `retries_used`: those that the retry policy counts. `result` and `error` repeat the last instance's.
  * `source_id`: the schedule or backfill that submitted it, which counts its tasks that are not final by it; null: neither.
+ * `parked`: it waits for a place of its `concurrency_key` and is no candidate until it gets one.
  */
 export class Task extends TaskSchema.class {
   /** True when nothing but a retry command can move it. */

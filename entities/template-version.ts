@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { Concurrency } from '../core/concurrency.ts';
 import type { RetryPolicy } from '../core/retry.ts';
 import { cores, times } from './columns.ts';
 import { Queue } from './queue.ts';
@@ -21,6 +22,7 @@ const TemplateVersionSchema = defineEntity({
     retry_policy: p.json<RetryPolicy>(),
     at_most_once: p.boolean().default(false),
     quota_cost: p.integer().default(0),
+    concurrency: p.json<Concurrency>().nullable(),
     ...times,
   },
   uniques: [{ name: 'template_versions_template_version_key', properties: ['template', 'version'] }],
@@ -35,6 +37,7 @@ const TemplateVersionSchema = defineEntity({
 /**
  * What a template said at one time; never changed. `schema`: JSON Schema 2020-12 of the parameters; `parameters`: defaults under them.
  * `timeout` in seconds, `cpu` in cores, `memory_mb` in MB: what each instance reserves. `at_most_once`: a lost instance is not run again.
+ * `concurrency`: how many tasks with an equal parameter may run at once; null: any number.
  */
 export class TemplateVersion extends TemplateVersionSchema.class {}
 TemplateVersionSchema.setClass(TemplateVersion);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { QueuePolicy } from '../core/admission-state.ts';
 import { Name, Priority } from './limits.ts';
 import { DoorStatus } from './pool.ts';
 
@@ -6,6 +7,10 @@ const capacity = z.int().min(0).max(1_000_000).describe('instances that may hold
 const priority = Priority.describe('0–100, higher is served first');
 const step_s = z.int().min(0).max(86_400).describe('seconds of waiting that weigh as much as one point of priority');
 const max_depth = z.int().min(0).max(100_000_000).nullable().describe('most waiting tasks; null: any number');
+
+const policy = z.enum(QueuePolicy).describe('what may pass a task that cannot start: what does not delay it, nothing, or all');
+const reserve_after_s = z.int().min(0).max(31_536_000).describe('seconds of waiting after which room is kept for a task that cannot start');
+const strict_priority = z.boolean().describe('its tasks go before those of all queues of a lower priority in its pool');
 
 export const QueueCreation = z
   .strictObject({
@@ -15,6 +20,9 @@ export const QueueCreation = z
     priority: priority.default(50),
     step_s: step_s.default(60),
     max_depth: max_depth.default(null),
+    policy: policy.default('backfill'),
+    reserve_after_s: reserve_after_s.default(120),
+    strict_priority: strict_priority.default(false),
   })
   .meta({ id: 'QueueCreation' });
 export type QueueCreation = z.output<typeof QueueCreation>;
@@ -25,6 +33,9 @@ export const QueueChange = z
     priority: priority.optional(),
     step_s: step_s.optional(),
     max_depth: max_depth.optional(),
+    policy: policy.optional(),
+    reserve_after_s: reserve_after_s.optional(),
+    strict_priority: strict_priority.optional(),
   })
   .refine((change) => Object.keys(change).length > 0, 'must change something')
   .meta({ id: 'QueueChange', minProperties: 1 });
@@ -42,6 +53,9 @@ export const Queue = z
     priority: z.int(),
     step_s: z.int(),
     max_depth: z.int().nullable(),
+    policy: z.enum(QueuePolicy),
+    reserve_after_s: z.int(),
+    strict_priority: z.boolean(),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
   })

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OnLimit } from '../core/concurrency.ts';
 import { Cores, MemoryMb, Name, Priority, TimeoutS, text } from './limits.ts';
 
 /** When a failed instance is followed by another; what is left out: one attempt, or sensible delays. Delays in seconds. */
@@ -24,6 +25,17 @@ export const RetryPolicy = z
   })
   .meta({ id: 'RetryPolicy' });
 
+const parameterPath = z
+  .string()
+  .max(200)
+  .regex(/^[^.\s]+(\.[^.\s]+)*$/, 'must be names of parameters joined by dots')
+  .describe('where the value stands in the parameters: names joined by dots');
+
+/** At most `limit` tasks with an equal value of a parameter run at once. */
+export const Concurrency = z
+  .strictObject({ key: parameterPath, limit: z.int().min(1).max(1_000_000), on_limit: z.enum(OnLimit).default('queue') })
+  .meta({ id: 'Concurrency' });
+
 const JsonObject = z.record(z.string(), z.unknown());
 
 const definition = {
@@ -38,6 +50,7 @@ const definition = {
   retry_policy: RetryPolicyInput.optional(),
   at_most_once: z.boolean().optional().describe('an instance whose worker vanished is not run again'),
   quota_cost: z.int().min(0).max(1_000_000).optional().describe('what a task takes of its user’s quota'),
+  concurrency: Concurrency.nullable().optional().describe('how many tasks with an equal parameter run at once; null: any number'),
 };
 
 export const TemplateCreation = z.strictObject({ name: Name, engine: Name, ...definition }).meta({ id: 'TemplateCreation' });
@@ -64,6 +77,7 @@ export const TemplateVersion = z
     retry_policy: RetryPolicy,
     at_most_once: z.boolean(),
     quota_cost: z.int(),
+    concurrency: Concurrency.nullable(),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'TemplateVersion' });

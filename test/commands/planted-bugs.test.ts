@@ -13,8 +13,8 @@ const BUGS: Bug[] = [
   },
   {
     name: 'an end gives the pool nothing back',
-    from: 'used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory\n  from (select pool',
-    to: 'used_cpu = used_cpu\n  from (select pool',
+    from: 'used_cpu = used_cpu - n.cpu, used_memory = used_memory - n.memory, seq = pools.seq + n.n\n  from (select pool',
+    to: 'used_cpu = used_cpu, seq = pools.seq + n.n\n  from (select pool',
     finding: /pool_counters/,
   },
   {
@@ -25,7 +25,7 @@ const BUGS: Bug[] = [
   },
   {
     name: 'an end keeps its grant',
-    from: `where grants.runid = i.runid and coalesce(grants.released_at, 'infinity') = 'infinity'`,
+    from: `where grants.runid = n.runid and coalesce(grants.released_at, 'infinity') = 'infinity'`,
     to: 'where false',
     finding: /grant_follows_instance/,
   },
@@ -77,7 +77,12 @@ const BUGS: Bug[] = [
     to: '$1',
     finding: /check constraint|counters|queue_load/,
   },
-  { name: 'candidates are taken without locks', from: 'for no key update skip locked) c', to: ') c', finding: /./ },
+  {
+    name: 'candidates are taken without locks',
+    from: /and status = 'queued' and not parked order by uuid for no key update skip locked([\s\S]*?)and tasks.status = 'queued' and not tasks.parked/,
+    to: '$1',
+    finding: /./,
+  },
   {
     name: 'an admission counts no attempt',
     from: 'attempt = attempt + 1, status_reason',

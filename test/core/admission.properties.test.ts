@@ -1,6 +1,11 @@
 import fc from 'fast-check';
-import { type Amount, type Candidate, closedGates, decideAdmissions, needKey, type Snapshot } from '../../core/admission.ts';
+import { decide, closedGates as lookAt, needKey } from '../../core/admission.ts';
+import type { Amount, Candidate, Snapshot } from '../../core/admission-state.ts';
 
+const closedGates = (task: Candidate, snapshot: Snapshot) => lookAt(task, snapshot).gates;
+const decideAdmissions = (snapshot: Snapshot, limit: number) => decide(snapshot, limit).admissions;
+
+const NOW = 600_000;
 const ENGINES = ['shell', 'http', 'docker'];
 const QUEUES = ['qa', 'qb', 'qc'];
 const POOLS = ['pa', 'pb'];
@@ -24,6 +29,9 @@ const queues = fc.tuple(
       current_load: fc.integer({ min: 0, max: 4 }),
       priority: fc.integer({ min: 0, max: 100 }),
       step_s: fc.constantFrom(0, 1, 60),
+      policy: fc.constantFrom('backfill', 'backfill', 'strict', 'best_effort'),
+      reserve_after_s: fc.constantFrom(0, 60),
+      strict_priority: fc.constantFrom(false, false, true),
     }),
   ),
 );
@@ -35,17 +43,44 @@ const candidate = fc.record({
   engine: fc.constantFrom(...ENGINES),
   amount: amounts,
   vtime: fc.integer({ min: 0, max: 600_000 }),
+  eligible_at: fc.integer({ min: 0, max: NOW }),
+  timeout_s: fc.constantFrom(10, 100, 3600),
+  p90_s: fc.constantFrom(null, null, 1, 50),
 });
 const candidates = fc.array(candidate, { maxLength: 25 }).map((list) =>
   list.map(
     (c, i): Candidate => ({
       ...c,
+      key: null,
       uuid: `task-${String(i).padStart(2, '0')}`,
       need: needKey(c.engine, c.amount.cpu_milli / 1000, c.amount.memory_mb),
     }),
   ),
 );
-const snapshots: fc.Arbitrary<Snapshot> = fc.record({ queues, pools, workers, candidates });
+const ends = fc
+  .record({ expected_end: fc.integer({ min: NOW + 1, max: NOW + 50_000 }), more: fc.integer({ min: 0, max: 50_000 }) })
+  .map(({ expected_end, more }) => ({ expected_end, hard_end: expected_end + more }));
+const running = fc.option(
+  fc.array(fc.record({ queue: fc.constantFrom(...QUEUES), pool: fc.constantFrom(...POOLS), amount: amounts, ends, worker: fc.nat(4) }), {
+    maxLength: 6,
+  }),
+);
+const snapshots: fc.Arbitrary<Snapshot> = fc.record({ queues, pools, workers, candidates, running }).map((all) => ({
+  ...all,
+  now: NOW,
+  queues: all.queues as Snapshot['queues'],
+  running:
+    all.running?.map(({ ends: end, worker: n, ...held }, i) => ({ ...held, ...end, runid: `r${i}`, key: null, worker: `w${n}` })) ?? null,
+}));
+
+/** The same in one open pool, so that tasks wait for room rather than for anything else. */
+const crowded = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  queues: snapshot.queues.map((q) => ({ ...q, pool: 'pa', status: 'active', reserve_after_s: 0 })),
+  pools: snapshot.pools.map((p) => ({ ...p, status: 'active' })),
+  workers: snapshot.workers.map((w) => ({ ...w, pool: 'pa', engines: ENGINES })),
+  running: (snapshot.running ?? []).map((r) => ({ ...r, pool: 'pa' })),
+});
 const limits = fc.constantFrom(1, 3, 1000);
 
 const of = (snapshot: Snapshot, uuid: string): Candidate => snapshot.candidates.find((c) => c.uuid === uuid) as Candidate;
@@ -56,7 +91,7 @@ const sum = (list: readonly Candidate[]): Amount => ({
 });
 
 /** The snapshot as it is after the decisions; written on its own, not with the code under test. */
-function applied(snapshot: Snapshot, limit: number): Snapshot {
+function afterPass(snapshot: Snapshot, limit: number): Snapshot {
   const decisions = decideAdmissions(snapshot, limit);
   const chosen = decisions.map((d) => ({ worker: d.worker, task: of(snapshot, d.uuid) }));
   const grow = <T extends { used: Amount }>(thing: T, mine: readonly Candidate[]): T => {
@@ -66,6 +101,7 @@ function applied(snapshot: Snapshot, limit: number): Snapshot {
   };
   const tasks = (keep: (c: (typeof chosen)[number]) => boolean) => chosen.filter(keep).map((c) => c.task);
   return {
+    ...snapshot,
     queues: snapshot.queues.map((q) => ({ ...q, current_load: q.current_load + tasks((c) => c.task.queue === q.name).length })),
     pools: snapshot.pools.map((p) =>
       grow(
@@ -95,7 +131,7 @@ describe('decideAdmissions, whatever the snapshot', () => {
   it('never goes above a queue’s capacity, a pool’s total or a worker’s total', () => {
     fc.assert(
       fc.property(snapshots, limits, (snapshot, limit) => {
-        const now = applied(snapshot, limit);
+        const now = afterPass(snapshot, limit);
         now.queues.forEach((q, i) => {
           expect(within(snapshot.queues[i]?.current_load ?? 0, q.current_load, q.capacity)).toBe(true);
         });
@@ -144,6 +180,7 @@ describe('decideAdmissions, whatever the snapshot', () => {
         const first = decideAdmissions(snapshot, limit);
         expect(snapshot).toEqual(copy);
         const turned = {
+          ...copy,
           queues: copy.queues.toReversed(),
           pools: copy.pools.toReversed(),
           workers: copy.workers.toReversed(),
@@ -158,8 +195,18 @@ describe('decideAdmissions, whatever the snapshot', () => {
   it('leaves nobody waiting who could start', () => {
     fc.assert(
       fc.property(snapshots, (snapshot) => {
-        const rest = applied(snapshot, 1000);
-        for (const task of rest.candidates) expect(closedGates(task, rest)).not.toEqual([]);
+        const { admissions } = decide(snapshot, 1000);
+        const started = new Set(admissions.map(({ uuid }) => uuid));
+        for (const task of snapshot.candidates) expect(closedGates(task, snapshot).length === 0).toBe(started.has(task.uuid));
+      }),
+      RUNS,
+    );
+  });
+
+  it('writes down for each refused head what is shown for it', () => {
+    fc.assert(
+      fc.property(snapshots, (snapshot) => {
+        for (const { uuid, gates } of decide(snapshot, 1000).refusals) expect(closedGates(of(snapshot, uuid), snapshot)).toEqual(gates);
       }),
       RUNS,
     );
@@ -178,14 +225,58 @@ describe('decideAdmissions, whatever the snapshot', () => {
     );
   });
 
-  it('is not swayed by misfits: without them it decides the same', () => {
+  it('is not swayed by what can never start: without it it decides the same', () => {
     fc.assert(
       fc.property(snapshots, (snapshot) => {
-        const able = snapshot.candidates.filter((c) => closedGates(c, snapshot).length === 0);
+        const lost = (c: Candidate) =>
+          closedGates(c, { ...snapshot, candidates: [] }).some(({ gate }) => gate === 'no_worker' || gate === 'queue_status');
+        const strict = new Set(snapshot.queues.filter((q) => q.policy === 'strict').map((q) => q.name));
+        const able = snapshot.candidates.filter((c) => strict.has(c.queue) || !lost(c));
         expect(decideAdmissions({ ...snapshot, candidates: able }, 1000)).toEqual(decideAdmissions(snapshot, 1000));
       }),
       RUNS,
     );
+  });
+
+  it('starts nothing of a strict queue behind a task that waits, and keeps at most one reservation in a pool', () => {
+    fc.assert(
+      fc.property(snapshots, (snapshot) => {
+        const { admissions, refusals, reservations } = decide(snapshot, 1000);
+        const strict = new Set(snapshot.queues.filter((q) => q.policy === 'strict').map((q) => q.name));
+        for (const { uuid, queue } of refusals.filter((r) => strict.has(r.queue))) {
+          const started = admissions.map((a) => of(snapshot, a.uuid)).filter((c) => c.queue === queue);
+          for (const task of started) expect(task.vtime).toBeLessThanOrEqual(of(snapshot, uuid).vtime);
+        }
+        expect(new Set(reservations.map((r) => r.pool)).size).toBe(reservations.length);
+      }),
+      RUNS,
+    );
+  });
+
+  it('never lets what starts beside a reservation push back the latest start of the task that it is for', () => {
+    let kept = 0;
+    fc.assert(
+      fc.property(snapshots, (any) => {
+        const snapshot = crowded(any);
+        const { admissions, reservations } = decide(snapshot, 1000);
+        const began = admissions.map(({ uuid, worker }) => {
+          const task = of(snapshot, uuid);
+          const ends = {
+            expected_end: NOW + Math.min(task.p90_s ?? task.timeout_s, task.timeout_s) * 1000,
+            hard_end: NOW + task.timeout_s * 1000,
+          };
+          return { queue: task.queue, pool: poolOf(snapshot, task), worker, amount: task.amount, runid: uuid, key: null, ...ends };
+        });
+        const next = afterPass(snapshot, 1000);
+        for (const { uuid, by } of reservations) {
+          kept += 1;
+          const later = decide({ ...next, running: [...(snapshot.running ?? []), ...began], candidates: [of(snapshot, uuid)] }, 1);
+          expect(later.reservations[0]?.by).toBeLessThanOrEqual(by);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(kept).toBeGreaterThan(100);
   });
 
   it('agrees with the gates that are shown: a task alone is admitted exactly when none is closed', () => {
@@ -193,7 +284,7 @@ describe('decideAdmissions, whatever the snapshot', () => {
       fc.property(snapshots, (snapshot) => {
         for (const task of snapshot.candidates) {
           const alone = decideAdmissions({ ...snapshot, candidates: [task] }, 1);
-          expect(alone.length === 1).toBe(closedGates(task, snapshot).length === 0);
+          expect(alone.length === 1).toBe(closedGates(task, { ...snapshot, candidates: [] }).length === 0);
         }
       }),
       RUNS,

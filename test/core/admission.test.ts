@@ -1,13 +1,20 @@
-import { type Candidate, closedGates, decideAdmissions, needKey, type Snapshot } from '../../core/admission.ts';
+import { decide, closedGates as lookAt, needKey } from '../../core/admission.ts';
+import type { Candidate, Snapshot } from '../../core/admission-state.ts';
 import { EngineError } from '../../core/errors.ts';
 
 const amount = (cpu_milli: number, memory_mb: number) => ({ cpu_milli, memory_mb });
 const NONE = amount(0, 0);
+const closedGates = (task: Candidate, of: Snapshot) => lookAt(task, of).gates;
+const decideAdmissions = (of: Snapshot, limit: number) => decide(of, limit).admissions;
+
+const LINE = { policy: 'backfill', reserve_after_s: 120, strict_priority: false } as const;
 
 /** A snapshot of one pool of 4 cores and 4,096 MB with the queue `q` and two workers of half of it. */
 function snapshot(change: Partial<Snapshot> = {}): Snapshot {
   return {
-    queues: [{ name: 'q', pool: 'p', status: 'active', capacity: 10, current_load: 0, priority: 50, step_s: 60 }],
+    queues: [{ name: 'q', pool: 'p', status: 'active', capacity: 10, current_load: 0, priority: 50, step_s: 60, ...LINE }],
+    now: 1_000_000,
+    running: [],
     pools: [{ name: 'p', status: 'active', total: amount(4000, 4096), used: NONE }],
     workers: ['w1', 'w2'].map((id) => ({ id, pool: 'p', total: amount(2000, 2048), used: NONE, engines: ['shell', 'http'] })),
     candidates: [],
@@ -15,9 +22,11 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
   };
 }
 
+const FRESH = { vtime: 0, eligible_at: 1_000_000, timeout_s: 3600, p90_s: null, key: null };
+
 const candidate = (uuid: string, change: Partial<Candidate> = {}): Candidate => {
   const { engine, amount: size } = { engine: 'shell', amount: amount(1000, 100), ...change };
-  return { uuid, queue: 'q', engine, amount: size, need: needKey(engine, size.cpu_milli / 1000, size.memory_mb), vtime: 0, ...change };
+  return { uuid, queue: 'q', engine, amount: size, need: needKey(engine, size.cpu_milli / 1000, size.memory_mb), ...FRESH, ...change };
 };
 
 const queue = (change: object = {}) => [{ ...(snapshot().queues[0] as Snapshot['queues'][number]), ...change }];

@@ -3,6 +3,7 @@ import { type AdmitOptions, admit } from '../../commands/admit.ts';
 import { type Claim, claimInstance } from '../../commands/claim-instance.ts';
 import type { Actor, CommandContext } from '../../commands/context.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
+import type { Concurrency } from '../../core/concurrency.ts';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
@@ -81,6 +82,7 @@ export type TemplateOptions = Partial<Size> & {
   retry?: Partial<RetryPolicy>;
   at_most_once?: boolean;
   quota_cost?: number;
+  concurrency?: Concurrency | null;
 };
 
 export async function makeTemplate(em: Em, name = 't', options: TemplateOptions = {}): Promise<string> {
@@ -89,8 +91,9 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
   await query(
     em,
     `with t as (insert into templates (name, engine) values ($1, $2) returning name)
-     insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once, quota_cost)
-     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10 from t`,
+     insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once, quota_cost,
+       concurrency)
+     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb from t`,
     [
       name,
       kind,
@@ -102,6 +105,7 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
       JSON.stringify(policy),
       options.at_most_once ?? false,
       options.quota_cost ?? 0,
+      options.concurrency ? JSON.stringify(options.concurrency) : null,
     ],
   );
   return name;
@@ -135,7 +139,7 @@ export async function makeWorld(em: Em, options: { queue?: QueueOptions; worker?
 export async function emptyDatabase(em: Em): Promise<void> {
   await query(em, `alter table task_history disable trigger refuse_truncate`);
   await query(em, `alter table audit_log disable trigger refuse_truncate`);
-  await query(em, `truncate users, secrets, slas, pools, task_history, audit_log cascade`);
+  await query(em, `truncate users, secrets, slas, pools, task_history, audit_log, concurrency_keys cascade`);
   await query(em, `alter table task_history enable trigger refuse_truncate`);
   await query(em, `alter table audit_log enable trigger refuse_truncate`);
 }

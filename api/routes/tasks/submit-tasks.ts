@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { dryRun } from '../../../commands/dry-run.ts';
 import { submitTasks } from '../../../commands/submit-tasks.ts';
 import { EngineError } from '../../../core/errors.ts';
+import { DryRun } from '../../../schemas/explanation.ts';
 import { text } from '../../../schemas/limits.ts';
 import { SubmittedBatch, SubmittedTask, TaskSubmission } from '../../../schemas/task.ts';
-import { defineRoute, type RouteContext, withHeaders } from '../../define-route.ts';
+import { defineRoute, otherwise, type RouteContext, withHeaders } from '../../define-route.ts';
 
 const MOST_ITEMS = 1_000;
 
@@ -27,8 +29,13 @@ export const submitTasksRoute = defineRoute({
     'idempotency-key': text(255).min(1).optional().describe('repeating the request with the same key gives the first answer again'),
   }),
   body: z.union([TaskSubmission, Batch]),
+  query: z.strictObject({
+    dry_run: z.enum(['true', 'false']).default('false').describe('only tell what would become of it; writes nothing'),
+  }),
+  also: { status: 200, schema: DryRun },
   response: { status: 201, schema: z.union([SubmittedTask, SubmittedBatch]) },
-  handle: async ({ body, headers }, ctx) => {
+  handle: async ({ body, headers, query }, ctx) => {
+    if (query.dry_run === 'true') return otherwise({ dry_run: true, items: await tryOut(ctx, body) });
     const single = !Array.isArray(body);
     const { tasks, replayed, warnings } = await submit(ctx, body, headers['idempotency-key']);
     if (!replayed) ctx.notify('dispatch');
@@ -45,6 +52,15 @@ async function submit(ctx: RouteContext, body: TaskSubmission | TaskSubmission[]
   const idempotency = key === undefined ? null : { key, request_hash: fingerprint(body) };
   try {
     return await submitTasks(ctx, { items, idempotency }, ctx.engines);
+  } catch (error) {
+    throw Array.isArray(body) ? error : withoutIndex(error);
+  }
+}
+
+async function tryOut(ctx: RouteContext, body: TaskSubmission | TaskSubmission[]) {
+  const options = { engines: ctx.engines, lost_after_s: ctx.config.LOST_AFTER_S };
+  try {
+    return await dryRun(ctx, Array.isArray(body) ? body : [body], options);
   } catch (error) {
     throw Array.isArray(body) ? error : withoutIndex(error);
   }

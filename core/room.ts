@@ -1,0 +1,70 @@
+import type { Amount, Candidate, Holding, PoolState, QueueState, Snapshot, WorkerState } from './admission-state.ts';
+import { EngineError } from './errors.ts';
+
+/** What is free while a decision is made: copies, changed by `take` and `giveBack`. */
+export type Room = { queues: Map<string, QueueState>; pools: Map<string, PoolState>; workers: Map<string, WorkerState> };
+
+/** A room of its own for a decision; the snapshot stays as it is. */
+export const roomOf = (snapshot: Pick<Snapshot, 'queues' | 'pools' | 'workers'>): Room => ({
+  queues: new Map(snapshot.queues.map((queue) => [queue.name, { ...queue }])),
+  pools: new Map(snapshot.pools.map((pool) => [pool.name, copy(pool)])),
+  workers: new Map(snapshot.workers.map((worker) => [worker.id, copy(worker)])),
+});
+
+export const copyRoom = (room: Room): Room =>
+  roomOf({ queues: [...room.queues.values()], pools: [...room.pools.values()], workers: [...room.workers.values()] });
+
+const copy = <T extends { used: Amount }>(thing: T): T => ({ ...thing, used: { ...thing.used } });
+
+export const take = (room: Room, holding: Holding): void => shift(room, holding, 1);
+export const giveBack = (room: Room, holding: Holding): void => shift(room, holding, -1);
+
+function shift(room: Room, { queue, pool, worker, amount }: Holding, sign: 1 | -1): void {
+  const line = room.queues.get(queue);
+  if (line) line.current_load += sign;
+  for (const holder of [room.pools.get(pool), room.workers.get(worker)]) {
+    if (!holder) continue;
+    holder.used.cpu_milli += sign * amount.cpu_milli;
+    holder.used.memory_mb += sign * amount.memory_mb;
+  }
+}
+
+export const free = (thing: { total: Amount; used: Amount }): Amount => ({
+  cpu_milli: thing.total.cpu_milli - thing.used.cpu_milli,
+  memory_mb: thing.total.memory_mb - thing.used.memory_mb,
+});
+
+export const fits = (amount: Amount, room: Amount): boolean => amount.cpu_milli <= room.cpu_milli && amount.memory_mb <= room.memory_mb;
+
+/**
+ * The queue of a task and its pool.
+ * @throws EngineError internal: the snapshot lacks one of them
+ */
+export function placeOf(candidate: Candidate, room: Room): { queue: QueueState; pool: PoolState } {
+  const queue = room.queues.get(candidate.queue);
+  const pool = queue && room.pools.get(queue.pool);
+  if (!queue || !pool) throw new EngineError('internal', `snapshot: it lacks the queue "${candidate.queue}" or its pool`);
+  return { queue, pool };
+}
+
+/** Workers of the task's pool that offer its engine, whether they have room or not. */
+export const offering = (candidate: Candidate, room: Room): WorkerState[] => {
+  const { pool } = placeOf(candidate, room);
+  return [...room.workers.values()].filter((worker) => worker.pool === pool.name && worker.engines.includes(candidate.engine));
+};
+
+/** Whether queue, pool and this worker have room for the task; whether the doors are open is another question. */
+export function fitsOn(candidate: Candidate, room: Room, worker: string): boolean {
+  const { queue, pool } = placeOf(candidate, room);
+  const place = room.workers.get(worker);
+  if (!place || queue.current_load >= queue.capacity) return false;
+  return fits(candidate.amount, free(pool)) && fits(candidate.amount, free(place));
+}
+
+/** Best fit first: the worker that is left with the least room, so that large tasks keep finding large gaps; ties by id. */
+export function ableWorkers(candidate: Candidate, room: Room): WorkerState[] {
+  const left = (worker: WorkerState) => (free(worker).cpu_milli - candidate.amount.cpu_milli) / Math.max(1, worker.total.cpu_milli);
+  return offering(candidate, room)
+    .filter((worker) => fits(candidate.amount, free(worker)))
+    .sort((a, b) => left(a) - left(b) || (a.id < b.id ? -1 : 1));
+}
