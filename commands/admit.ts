@@ -1,6 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import { type Admission, decideAdmissions, type Snapshot } from '../core/admission.ts';
 import { type Em, query } from '../entities/sql.ts';
+import { STOP_MARGIN_S } from './end-overdue.ts';
 import { loadRoom, lockCandidates, waitingQueues } from './snapshot.ts';
 
 /** An instance that holds its grant and waits for its workflow: all that starting it needs. `timeout` in seconds. */
@@ -64,8 +65,9 @@ t as (
   from a where tasks.uuid = a.uuid and tasks.status = 'queued'
   returning tasks.*, a.runid, a.worker),
 i as (
-  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags)
-  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags from t),
+  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by)
+  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags, due_at,
+    due_at + make_interval(secs => ${STOP_MARGIN_S}) from t),
 g as (
   insert into grants (runid, queue, pool, worker, cpu, memory_mb)
   select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb from t join queues q on q.name = t.queue),

@@ -93,7 +93,7 @@ with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 owned as (
   select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
@@ -103,7 +103,8 @@ i as (
   from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
   where instances.runid = f.runid and instances.status in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
-    instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
+    instances.progress, locked.held,
+    case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
 g as (
   update grants set released_at = clock_timestamp(), release_reason = i.status from i
   where grants.runid = i.runid and grants.released_at is null
@@ -125,12 +126,13 @@ uw as (
 t as (
   update tasks set
     status = i.decided,
-    pending_reason = case when i.decided = 'pending' then 'retry' end,
+    pending_reason = case when i.decided = 'pending' then case when i.held then 'hold' else 'retry' end end,
     status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' then coalesce(tasks.cancel_reason, i.code) else i.code end,
     not_before = case when i.decided = 'pending' then clock_timestamp() + make_interval(secs => i.delay_s) else tasks.not_before end,
     queued_at = case when i.decided = 'queued' then clock_timestamp() else tasks.queued_at end,
     completed_at = case when i.decided in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
     retries_used = tasks.retries_used + i.charged,
+    start_timeouts = case when i.code = 'start_timeout' then tasks.start_timeouts + 1 else 0 end,
     progress = i.progress,
     result = i.result,
     error = i.error

@@ -6,6 +6,7 @@ import { type Em, query } from '../entities/sql.ts';
 import type { TaskSubmission } from '../schemas/task.ts';
 import { type CommandContext, hasRight } from './context.ts';
 import { engineProblems, schemaProblems } from './validate-parameters.ts';
+import type { Wiring } from './wire-tasks.ts';
 
 export type PreparedVersion = {
   id: number;
@@ -21,6 +22,9 @@ export type PreparedVersion = {
   retry_policy: RetryPolicy;
   at_most_once: boolean;
   quota_cost: number;
+  queue_timeout_s: number | null;
+  start_timeout_s: number | null;
+  total_timeout_s: number | null;
 };
 export type PreparedQueue = { name: string; step_s: number };
 
@@ -35,6 +39,8 @@ export type PreparedTask = {
   queue: PreparedQueue;
   parameters: Record<string, unknown>;
   warnings: string[];
+  /** What it waits for; only where it, or something that waits for it, names other tasks. */
+  wiring?: Wiring;
 };
 
 type Resolved = PreparedVersion & {
@@ -157,6 +163,7 @@ async function resolve(em: Em, items: readonly TaskSubmission[]): Promise<Map<st
 const RESOLVE = `
 select w.template as wanted_template, w.queue as wanted_queue, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
   v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost,
+  v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s,
   q.name as queue_name, q.status as queue_status, q.step_s, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,

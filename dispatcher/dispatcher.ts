@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { admit, startable } from '../commands/admit.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
+import { sweepClocks } from './clocks.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { TemporalLink } from './temporal-link.ts';
 import { WorkflowStarter } from './workflow-starter.ts';
@@ -66,6 +67,7 @@ export class Dispatcher {
     if (this.poll_due) {
       this.poll_due = false;
       await releaseDue(this.deps.fork());
+      await sweepClocks(this.deps, this.link.seen_s);
     }
     if (!(await this.link.ready())) return;
     for (let more = true; more && this.link.up && !this.stopped; ) {

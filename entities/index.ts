@@ -1,4 +1,6 @@
 import { AuditLog } from './audit-log.ts';
+import { BulkAction } from './bulk-action.ts';
+import { BulkActionItem } from './bulk-action-item.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
@@ -9,6 +11,7 @@ import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
 import { Task } from './task.ts';
+import { TaskDependency } from './task-dependency.ts';
 import { TaskHistory } from './task-history.ts';
 import { Template } from './template.ts';
 import { TemplateVersion } from './template-version.ts';
@@ -33,4 +36,7 @@ export const entities = [
   AuditLog,
   IdempotencyKey,
   InstanceLog,
+  TaskDependency,
+  BulkAction,
+  BulkActionItem,
 ] as const;

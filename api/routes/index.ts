@@ -22,9 +22,12 @@ import { deleteSecretRoute } from './secrets/delete-secret.ts';
 import { listSecretsRoute } from './secrets/list-secrets.ts';
 import { replaceSecretRoute } from './secrets/replace-secret.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
+import { changeTaskRoute } from './tasks/change-task.ts';
 import { explainTaskRoute } from './tasks/explain-task.ts';
 import { getTaskRoute } from './tasks/get-task.ts';
 import { getTaskLogsRoute } from './tasks/get-task-logs.ts';
+import { holdTaskRoute, releaseTaskRoute } from './tasks/hold-task.ts';
+import { listTaskDependenciesRoute } from './tasks/list-task-dependencies.ts';
 import { listTaskHistoryRoute } from './tasks/list-task-history.ts';
 import { listTaskInstancesRoute } from './tasks/list-task-instances.ts';
 import { listTasksRoute } from './tasks/list-tasks.ts';
@@ -49,9 +52,13 @@ import { drainWorkerRoute, resumeWorkerRoute } from './workers/set-worker-status
 /** Every route under /api/v1; fixed paths (`/users/me`) stand before those with parameters. The rights test and the OpenAPI document walk this list. */
 export const routes: readonly Route[] = [
   cancelTaskRoute,
+  changeTaskRoute,
   explainTaskRoute,
   getTaskLogsRoute,
   getTaskRoute,
+  holdTaskRoute,
+  releaseTaskRoute,
+  listTaskDependenciesRoute,
   listTaskHistoryRoute,
   listTaskInstancesRoute,
   listTasksRoute,

@@ -11,6 +11,12 @@ const fresh = (word: string): string => `${word}-${++made}`;
 const ownTask = async ({ em, user }: TestApi) => (await submitOne(contextOf(em, user))).uuid;
 const ownInstance = async ({ em, user }: TestApi) => (await startTask(contextOf(em, user))).runid;
 
+async function heldTask(api: TestApi): Promise<string> {
+  const uuid = await ownTask(api);
+  await query(api.em, `update tasks set held_at = now(), status = 'pending', pending_reason = 'hold' where uuid = $1`, [uuid]);
+  return uuid;
+}
+
 async function endedTask(api: TestApi): Promise<string> {
   const uuid = await ownTask(api);
   await query(api.em, `update tasks set status = 'cancelled', completed_at = now() where uuid = $1`, [uuid]);
@@ -58,7 +64,23 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   listTaskHistory: at((id) => `/tasks/${id}/history`, ownTask, own),
   listTaskInstances: at((id) => `/tasks/${id}/instances`, ownTask, own),
   getTaskLogs: at((id) => `/tasks/${id}/logs`, ownTask, own),
-  cancelTask: at((id) => `/tasks/${id}/cancel`, ownTask, { ...own, body: { reason: 'because' } }),
+  cancelTask: at((id) => `/tasks/${id}/cancel`, ownTask, { ...own, body: { reason: 'because', grace_s: 5 } }),
+  changeTask: at((id) => `/tasks/${id}`, ownTask, {
+    ...own,
+    body: {
+      priority: 60,
+      queue: 'q',
+      tags: { a: 'b' },
+      not_before: null,
+      timeout: 60,
+      queue_timeout_s: 60,
+      start_timeout_s: 60,
+      total_timeout_s: null,
+    },
+  }),
+  holdTask: at((id) => `/tasks/${id}/hold`, ownTask, own),
+  releaseTask: at((id) => `/tasks/${id}/release`, heldTask, own),
+  listTaskDependencies: at((id) => `/tasks/${id}/dependencies`, ownTask, own),
   retryTask: at((id) => `/tasks/${id}/retry`, endedTask, own),
   listInstances: fixed('/instances'),
   getInstance: at((id) => `/instances/${id}`, ownInstance, own),
