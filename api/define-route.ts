@@ -20,14 +20,17 @@ export type RouteContext = CommandContext & Shared & { signal: AbortSignal; forg
 /** One server-sent event: `id` for resuming, `event` null for the default type. */
 export type ServerEvent = { id: number | null; event: string | null; data: unknown };
 
-/** An answer with headers of its own. */
-export type Reply<T> = { reply: true; body: T; headers: Record<string, string> };
+/** An answer with headers, or a status, of its own. */
+export type Reply<T> = { reply: true; body: T; headers: Record<string, string>; status?: number };
 
 /** Adds response headers to what a handler returns. */
 export const withHeaders = <T>(body: T, headers: Record<string, string>): Reply<T> => ({ reply: true, body, headers });
 
+/** Answers with another status than the route's usual one. */
+export const withStatus = <T>(status: number, body: T): Reply<T> => ({ reply: true, body, headers: {}, status });
+
 type Response<R> = {
-  status: 200 | 201 | 204;
+  status: 200 | 201 | 202 | 204;
   /** JSON answers; null for those without a body. */
   schema: R | null;
   /** Instead of JSON the handler may return chunks of text, or events. */

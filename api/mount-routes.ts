@@ -76,8 +76,8 @@ function run(route: Route, parts: RouteParts): RequestHandler {
     const input = parseInput(route, { params: req.params, query: req.query, headers: req.headers, body: req.body });
     const ctx = contextOf(route, parts, res);
     const result = await route.handle(input, ctx);
-    const { body, headers } = isReply(result) ? result : { body: result, headers: {} };
-    await sendAnswer(route, { body, headers, signal: ctx.signal }, { req, res });
+    const { body, headers, status } = isReply(result) ? result : { body: result, headers: {} };
+    await sendAnswer(route, { body, headers, status: status ?? route.response.status, signal: ctx.signal }, { req, res });
   };
 }
 

@@ -4,7 +4,7 @@ import type { Route, ServerEvent } from './define-route.ts';
 import { sendEvents } from './send-events.ts';
 import { writeChunk } from './write-chunk.ts';
 
-type Answer = { body: unknown; headers: Record<string, string>; signal: AbortSignal };
+type Answer = { body: unknown; headers: Record<string, string>; status: number; signal: AbortSignal };
 type Exchange = { req: Request; res: Response };
 
 const isStream = (body: unknown): body is AsyncIterable<unknown> =>
@@ -15,7 +15,7 @@ const isStream = (body: unknown): body is AsyncIterable<unknown> =>
  * @throws EngineError internal: the answer does not match its schema
  */
 export async function sendAnswer(route: Route, answer: Answer, { req, res }: Exchange): Promise<void> {
-  res.status(route.response.status).set({ 'Cache-Control': 'no-store', ...answer.headers });
+  res.status(answer.status).set({ 'Cache-Control': 'no-store', ...answer.headers });
   if (isStream(answer.body)) return await sendStream(route, answer, { req, res });
   if (route.response.schema === null) {
     res.end();

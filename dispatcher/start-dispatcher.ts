@@ -3,6 +3,7 @@ import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
+import { BulkWorker } from './bulk-worker.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { LostWorkers } from './lost-workers.ts';
 import { Reconciler } from './reconciler.ts';
@@ -20,7 +21,11 @@ export function startDispatcher(options: Options): RunningDispatcher {
     ensureSearchAttributes: () => ensureSearchAttributes(client.connection as never, config.TEMPORAL_NAMESPACE),
   };
   const dispatcher = new Dispatcher(deps);
-  const watchers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link)];
+  const watchers = [
+    new Reconciler(deps, dispatcher.link),
+    new LostWorkers(deps, dispatcher.link),
+    new BulkWorker(deps, () => dispatcher.poke()),
+  ];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

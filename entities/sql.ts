@@ -12,4 +12,3 @@ export async function query<Row = Record<string, unknown>>(em: Em, text: string,
   const result = await em.getKysely().executeQuery(CompiledQuery.raw(text, [...parameters]));
   return result.rows as Row[];
 }
-

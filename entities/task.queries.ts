@@ -1,7 +1,7 @@
 import type { TaskStatus } from '../core/states.ts';
 import type { HistoryEntry } from '../schemas/history.ts';
 import type { Dependency, Task } from '../schemas/task.ts';
-import { conditions, type Key, type Page, type PageRequest, readPage, where } from './page.ts';
+import { type Conditions, conditions, type Key, type Page, type PageRequest, readPage, where } from './page.ts';
 import { type Em, query } from './sql.ts';
 import { wireNumber, wireTime, wireTimes } from './wire.ts';
 
@@ -26,6 +26,7 @@ export async function findTask(em: Em, uuid: string, scope: Scope): Promise<Task
 
 /** Filters that are absent are undefined. `tags`: all of them must be there; `q`: part of the name, without case; times are exclusive bounds. */
 export type TaskFilter = {
+  uuids?: string[];
   status?: TaskStatus[];
   queue?: string;
   template?: string;
@@ -47,9 +48,10 @@ const sortKey = (sort: TaskSort): Key => {
 
 const contains = (part: string): string => `%${part.replaceAll(/[\\%_]/g, '\\$&')}%`;
 
-/** Tasks by filter, one page in one statement. */
-export async function listTasks(em: Em, filter: TaskFilter & Scope & { sort: TaskSort }, page: PageRequest): Promise<Page<Task>> {
+/** The clauses of a filter, upon `tasks t`. */
+export function taskConditions(filter: TaskFilter & Scope): Conditions {
   const list = conditions();
+  where(list, 't.uuid = any(?::uuid[])', filter.uuids);
   where(list, 't.user_id = ?', filter.user_id);
   where(list, 't.status = any(?::text[])', filter.status);
   where(list, 't.queue = ?', filter.queue);
@@ -60,8 +62,20 @@ export async function listTasks(em: Em, filter: TaskFilter & Scope & { sort: Tas
   where(list, 't.created_at < ?::timestamptz', filter.created_before);
   where(list, 't.user_id = (select id from users where username = ?)', filter.user);
   where(list, 't.name ilike ?', filter.q === undefined ? undefined : contains(filter.q));
+  return list;
+}
+
+/** Tasks by filter, one page in one statement. */
+export async function listTasks(em: Em, filter: TaskFilter & Scope & { sort: TaskSort }, page: PageRequest): Promise<Page<Task>> {
   const keys: Key[] = [sortKey(filter.sort), { column: 't.uuid', kind: 'uuid' }];
-  const listing = { columns: COLUMNS, from: FROM, conditions: list, sort: filter.sort, descending: filter.sort.startsWith('-'), keys };
+  const listing = {
+    columns: COLUMNS,
+    from: FROM,
+    conditions: taskConditions(filter),
+    sort: filter.sort,
+    descending: filter.sort.startsWith('-'),
+    keys,
+  };
   return await readPage<Task>(em, listing, page);
 }
 

@@ -1,6 +1,11 @@
 import type { Route } from '../define-route.ts';
 import { getInvariantsRoute } from './admin/get-invariants.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
+import { cancelBulkActionRoute } from './bulk-actions/cancel-bulk-action.ts';
+import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
+import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
+import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
+import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
@@ -64,6 +69,11 @@ export const routes: readonly Route[] = [
   listTasksRoute,
   retryTaskRoute,
   submitTasksRoute,
+  cancelBulkActionRoute,
+  createBulkActionRoute,
+  getBulkActionRoute,
+  listBulkActionItemsRoute,
+  listBulkActionsRoute,
   getInstanceLogsRoute,
   getInstanceRoute,
   listInstancesRoute,

@@ -1,3 +1,4 @@
+import { createBulkAction } from '../../commands/create-bulk-action.ts';
 import { query } from '../../entities/sql.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne } from './factories.ts';
@@ -21,6 +22,12 @@ async function endedTask(api: TestApi): Promise<string> {
   const uuid = await ownTask(api);
   await query(api.em, `update tasks set status = 'cancelled', completed_at = now() where uuid = $1`, [uuid]);
   return uuid;
+}
+
+async function ownBulk(api: TestApi): Promise<string> {
+  const uuids = [await ownTask(api)];
+  const creation = { action: 'hold' as const, filter: { uuids }, args: {}, dry_run: false };
+  return (await createBulkAction(contextOf(api.em, api.user), creation)).id ?? '';
 }
 
 const spareUser = async ({ em }: TestApi) => (await makeUser(em, fresh('user'))).id;
@@ -82,6 +89,15 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   releaseTask: at((id) => `/tasks/${id}/release`, heldTask, own),
   listTaskDependencies: at((id) => `/tasks/${id}/dependencies`, ownTask, own),
   retryTask: at((id) => `/tasks/${id}/retry`, endedTask, own),
+  createBulkAction: fixed('/bulk-actions', () => ({
+    action: 'set_priority',
+    filter: { status: ['queued'], queue: 'q' },
+    args: { priority: 5 },
+  })),
+  listBulkActions: fixed('/bulk-actions'),
+  getBulkAction: at((id) => `/bulk-actions/${id}`, ownBulk, own),
+  listBulkActionItems: at((id) => `/bulk-actions/${id}/items`, ownBulk, own),
+  cancelBulkAction: at((id) => `/bulk-actions/${id}/cancel`, ownBulk, own),
   listInstances: fixed('/instances'),
   getInstance: at((id) => `/instances/${id}`, ownInstance, own),
   getInstanceLogs: at((id) => `/instances/${id}/logs`, ownInstance, own),
