@@ -34,6 +34,7 @@ async function execute(deps: ActivityDeps, atWork: Map<string, AtWork>, runid: s
   try {
     return await work.end;
   } catch (cause) {
+    deps.logger.warn({ err: cause, runid }, 'execution interrupted; Temporal starts the next one');
     throw toFailure(cause);
   } finally {
     clearInterval(beat);

@@ -1,6 +1,7 @@
 import type { Logger } from '../config/logger.ts';
 import type { Engine, StopReason } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
+import type { Claimer } from './claimer.ts';
 import type { Finisher } from './finisher.ts';
 
 /** One running instance as the lease keeper sees it. `progress` 0–100 and `note` are stored with the next heartbeat. */
@@ -31,6 +32,7 @@ export type ActivityDeps = {
   data_dir: string;
   log_cap_bytes: number;
   leases: Leases;
+  claimer: Claimer;
   finisher: Finisher;
   /** Value of a secret that the user may use for `host`. @throws EngineError forbidden, not_found */
   secret(request: { name: string; user_id: number; host: string | null }): Promise<string>;

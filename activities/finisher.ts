@@ -2,58 +2,38 @@ import { type FinishItem, finishInstances } from '../commands/finish-instances.t
 import type { Logger } from '../config/logger.ts';
 import { ended } from '../core/outcome.ts';
 import type { Em } from '../entities/sql.ts';
+import { Gatherer } from './gatherer.ts';
 import { insist, isPermanent } from './patience.ts';
 
 type FinisherOptions = {
   fork(): Em;
   /** Name for the history: `worker:<id>`. */
   actor: string;
+  /** Whether many instances are at work in this process. */
+  crowded(): boolean;
   /** Called after each commit: room was made. */
   on_finished(): void;
   logger: Logger;
 };
-type Waiting = { item: FinishItem; resolve(own: boolean): void; reject(cause: unknown): void };
-
-const BATCH = 100;
 
 /**
- * Makes instances final in grouped transactions: one is under way at a time, and what ends meanwhile goes into the next. An instance that
- * ends alone waits for nobody. While the database is away it keeps trying; the lease in each item makes a late write harmless.
+ * Makes instances final in grouped transactions. While the database is away it keeps trying; the lease in each item makes a late write harmless.
  */
 export class Finisher {
   private readonly options: FinisherOptions;
-  private waiting: Waiting[] = [];
-  private busy = false;
+  private readonly ends: Gatherer<FinishItem, boolean>;
 
   constructor(options: FinisherOptions) {
     this.options = options;
+    this.ends = new Gatherer({ run: (items) => this.store(items), crowded: options.crowded });
   }
 
   /** @returns false when the instance was final already or belongs to another execution; nothing was written then */
   finish(item: FinishItem): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ item, resolve, reject });
-      if (!this.busy) void this.drain();
-    });
+    return this.ends.add(item);
   }
 
-  private async drain(): Promise<void> {
-    this.busy = true;
-    while (this.waiting.length > 0) await this.settle(this.waiting.splice(0, BATCH));
-    this.busy = false;
-  }
-
-  private async settle(batch: Waiting[]): Promise<void> {
-    try {
-      const own = await this.store(batch.map(({ item }) => item));
-      for (const { item, resolve } of batch) resolve(own.has(item.runid));
-    } catch (cause) {
-      if (batch.length === 1) return (batch[0] as Waiting).reject(cause);
-      for (const one of batch) await this.settle([one]);
-    }
-  }
-
-  private async store(items: FinishItem[]): Promise<Set<string>> {
+  private async store(items: FinishItem[]): Promise<boolean[]> {
     const { fork, actor, logger, on_finished } = this.options;
     const write = (rows: FinishItem[]) => insist(() => finishInstances(fork(), rows, actor), { what: 'finish instances', logger });
     const finished = await write(items).catch((cause: unknown) => {
@@ -62,7 +42,8 @@ export class Finisher {
       return write(items.map(withoutResult));
     });
     on_finished();
-    return new Set(finished.map(({ runid }) => runid));
+    const own = new Set(finished.map(({ runid }) => runid));
+    return items.map(({ runid }) => own.has(runid));
   }
 }
 

@@ -1,5 +1,4 @@
-import { type Claim, claimInstance } from '../commands/claim-instance.ts';
-import { EngineError } from '../core/errors.ts';
+import type { Claim } from '../commands/claim-instance.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { InstanceReport } from '../core/workflow-contract.ts';
 import type { Engine } from '../engines/define-engine.ts';
@@ -18,7 +17,7 @@ export type Execution = { runid: string; execution: number; temporal_run_id: str
  * @throws faults of the surroundings, after which Temporal starts the next execution
  */
 export async function runInstance(deps: ActivityDeps, execution: Execution, opened: (run: EngineRun) => void): Promise<InstanceReport> {
-  const claim = await claimInstance(deps.fork(), { ...execution, worker: deps.worker, boot_id: deps.boot_id });
+  const claim = await deps.claimer.claim(execution);
   if (!claim) return await reportOf(deps.fork(), execution.runid);
   const engine = deps.engineOf(claim.engine);
   const refusal = await refuse(deps, claim, engine);
@@ -50,7 +49,6 @@ async function conduct(run: EngineRun): Promise<InstanceReport> {
     goesOn = false;
     return report;
   } catch (cause) {
-    if (!(cause instanceof EngineError)) run.deps.logger.warn({ err: cause, runid: run.claim.runid }, 'execution interrupted');
     await run.closeLog(false);
     throw cause;
   } finally {

@@ -17,7 +17,7 @@ class LiveInstances extends Set<string> {
   private readonly gone: ReadonlySet<string>;
 
   constructor({ live, gone }: Sweep) {
-    super(live.filter((runid) => !gone.includes(runid)));
+    super(live);
     this.gone = new Set(gone);
   }
 
@@ -27,12 +27,18 @@ class LiveInstances extends Set<string> {
   }
 }
 
+/** Live instances, and young ones that are final already. */
+const KNOWN = `
+select runid, status in ('starting', 'running') as live from instances
+where status in ('starting', 'running') or created_at > clock_timestamp() - make_interval(secs => $1)`;
+
 /**
  * Removes what an engine's dead instances left behind on this machine.
  * @param gone instances that are known to have no right to theirs, whatever the database still says
  */
 export async function sweepEngine({ fork, logger }: Sweeping, engine: Engine, gone: readonly string[] = []): Promise<void> {
   if (!engine.sweep) return;
-  const rows = await query<{ runid: string }>(fork(), `select runid from instances where status in ('starting', 'running')`);
-  await engine.sweep(new LiveInstances({ live: rows.map(({ runid }) => runid), gone }), logger);
+  const rows = await query<{ runid: string; live: boolean }>(fork(), KNOWN, [(2 * YOUNG_MS) / 1000]);
+  const runids = (live: boolean) => rows.filter((row) => row.live === live).map(({ runid }) => runid);
+  await engine.sweep(new LiveInstances({ live: runids(true), gone: [...runids(false), ...gone] }), logger);
 }

@@ -51,12 +51,18 @@ function presentedKey(header: string | undefined): string {
 /** Checks bearer keys against `users`. The time of last use is noted at most once a minute, beside the request. */
 export function createAuthenticator(orm: MikroORM, logger: Logger, now: () => number = Date.now): Authenticator {
   const trusted = new Map<string, Trusted>();
+  const touching = new Set<number>();
   let generation = 0;
 
-  const touch = (id: number) =>
-    query(orm.em.fork(), 'update users set last_used_at = now() where id = $1', [id]).catch((error: unknown) =>
+  /** One at a time for a user: many requests at once would all wait for the same row. */
+  const touch = async (id: number) => {
+    if (touching.has(id)) return;
+    touching.add(id);
+    await query(orm.em.fork(), 'update users set last_used_at = now() where id = $1', [id]).catch((error: unknown) =>
       logger.warn({ error }, 'time of last use not stored'),
     );
+    touching.delete(id);
+  };
 
   const look = async (key: string, hash: string): Promise<Actor> => {
     const asOf = generation;

@@ -29,31 +29,54 @@ export type Claim = {
   age_s: number;
 };
 
+/** Which instances this process takes over, each with its execution number. */
+export type ClaimItem = Pick<ClaimRequest, 'runid' | 'execution' | 'temporal_run_id'>;
+
 /**
- * Takes an instance over by compare-and-set: only a higher execution number wins, so a delayed earlier one can never take it back.
- * The task's row is locked before the instance's, as everywhere.
- * @returns null when the instance is final, runs elsewhere, or a later execution owns it
+ * Takes instances over by compare-and-set, in one statement: only a higher execution number wins, so a delayed earlier one can never take it
+ * back. The tasks' rows are locked before the instances', as everywhere.
+ * @returns those that now belong to the caller; the others are final, run elsewhere, or a later execution owns them
  */
-export async function claimInstance(em: Em, request: ClaimRequest): Promise<Claim | null> {
-  const { runid, execution, worker, boot_id, temporal_run_id } = request;
-  const rows = await query<Claim>(em, CLAIM, [runid, execution, worker, boot_id, temporal_run_id]);
-  return rows[0] ?? null;
+export async function claimInstances(
+  em: Em,
+  items: readonly ClaimItem[],
+  owner: Pick<ClaimRequest, 'worker' | 'boot_id'>,
+): Promise<Claim[]> {
+  const column = <T>(pick: (item: ClaimItem) => T): T[] => items.map(pick);
+  return await query<Claim>(em, CLAIM, [
+    column((item) => item.runid),
+    column((item) => item.execution),
+    column((item) => item.temporal_run_id),
+    owner.worker,
+    owner.boot_id,
+  ]);
+}
+
+/** One instance; null when it is not the caller's. */
+export async function claimInstance(em: Em, { worker, boot_id, ...item }: ClaimRequest): Promise<Claim | null> {
+  const [claim] = await claimInstances(em, [item], { worker, boot_id });
+  return claim ?? null;
 }
 
 const CLAIM = `
-with locked as (
-  select t.uuid from tasks t join instances i on i.task_id = t.uuid where i.runid = $1 for no key update of t),
+with c as (select * from unnest($1::uuid[], $2::int4[], $3::text[]) as c(runid, execution, temporal_run_id)),
+locked as (
+  select t.uuid, c.runid, c.execution, c.temporal_run_id from c join instances i on i.runid = c.runid join tasks t on t.uuid = i.task_id
+  order by t.uuid for no key update of t),
+owned as (
+  select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
 i as (
-  update instances set status = 'running', lease_epoch = $2, boot_id = $4, temporal_run_id = $5, heartbeat_at = clock_timestamp(),
-    start_time = coalesce(start_time, clock_timestamp())
-  from locked
-  where runid = $1 and task_id = locked.uuid and worker = $3 and status in ('starting', 'running') and lease_epoch < $2
+  update instances set status = 'running', lease_epoch = locked.execution, boot_id = $5, temporal_run_id = locked.temporal_run_id,
+    heartbeat_at = clock_timestamp(), start_time = coalesce(start_time, clock_timestamp())
+  from locked join owned on owned.runid = locked.runid
+  where instances.runid = locked.runid and worker = $4 and status || '' in ('starting', 'running') and lease_epoch < locked.execution
   returning instances.*, old.status as previous_status),
 t as (
   update tasks set started_at = coalesce(started_at, clock_timestamp()) from i where uuid = i.task_id returning tasks.*),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
-  select task_id, runid, 'instance', previous_status, 'running', case when previous_status = 'running' then 'execution ' || $2::text end, 'worker:' || $3
+  select task_id, runid, 'instance', previous_status, 'running', case when previous_status = 'running' then 'execution ' || lease_epoch end,
+    'worker:' || $4
   from i)
 select i.runid, i.task_id, i.attempt, t.template, t.type as engine, t.parameters, i.timeout, i.cpu::float8 as cpu, i.memory_mb,
   t.user_id::int4 as user_id, u.username, i.previous_status, i.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,
@@ -61,4 +84,4 @@ select i.runid, i.task_id, i.attempt, t.template, t.type as engine, t.parameters
   extract(epoch from clock_timestamp() - i.start_time)::float8 as age_s
 from i join t on t.uuid = i.task_id join users u on u.id = t.user_id,
   lateral (select coalesce(max(seq), 0) + 1 as next_seq, count(*) filter (where stream <> 'system')::int4 as output_lines
-           from instance_logs where runid = i.runid) l`;
+           from instance_logs where instance_logs.runid = i.runid) l`;

@@ -86,7 +86,8 @@ async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string,
 /**
  * Locks in the order task, instance, grant, queue, pool, worker: each step reads the one before, which fixes the order inside the statement. Tasks and
  * instances are locked by key; of queues, pools and workers there is one each. Those rows are many writers' and are not locked before their update: a
- * statement that comes twice upon a row which others wait for can deadlock with them.
+ * statement that comes twice upon a row which others wait for can deadlock with them. `|| ''` and `coalesce` keep the planner from the partial indexes of live
+ * rows, which it would scan whole, dead entries included, instead of fetching by key.
  */
 const FINISH = `
 with f as (
@@ -101,13 +102,13 @@ i as (
   update instances set status = f.status, end_time = clock_timestamp(), code = f.code, result = f.result, error = f.error,
     logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
   from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
-  where instances.runid = f.runid and instances.status in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
+  where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, locked.held,
     case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
 g as (
   update grants set released_at = clock_timestamp(), release_reason = i.status from i
-  where grants.runid = i.runid and grants.released_at is null
+  where grants.runid = i.runid and coalesce(grants.released_at, 'infinity') = 'infinity'
   returning grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb),
 uq as (
   update queues set current_load = current_load - n.n

@@ -1,3 +1,4 @@
+import { EngineError } from '../core/errors.ts';
 import { type Em, query } from '../entities/sql.ts';
 
 /**
@@ -18,9 +19,12 @@ export type WorkerRegistration = {
   docker_id: string | null;
 };
 
-/** Announces a worker, or takes its id over from an earlier start. A worker that was told to drain stays so. */
+/**
+ * Announces a worker, or takes its id over from an earlier start. A worker that was told to drain stays so.
+ * @throws EngineError not_found: no such pool
+ */
 export async function registerWorker(em: Em, worker: WorkerRegistration): Promise<void> {
-  await query(em, REGISTER, [
+  const rows = await query(em, REGISTER, [
     worker.id,
     worker.pool,
     worker.hostname,
@@ -33,16 +37,19 @@ export async function registerWorker(em: Em, worker: WorkerRegistration): Promis
     JSON.stringify(worker.unavailable),
     worker.docker_id,
   ]);
+  if (rows.length === 0)
+    throw new EngineError('not_found', `worker "${worker.id}": there is no pool "${worker.pool}" for it; create it first`);
 }
 
 const REGISTER = `
 insert into workers (id, pool, hostname, pid, boot_id, version, total_cpu, total_memory, engines, unavailable, docker_id,
   status, heartbeat_at, started_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, 'active', clock_timestamp(), clock_timestamp())
+select $1, name, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, 'active', clock_timestamp(), clock_timestamp() from pools where name = $2
 on conflict (id) do update set pool = excluded.pool, hostname = excluded.hostname, pid = excluded.pid, boot_id = excluded.boot_id,
   version = excluded.version, total_cpu = excluded.total_cpu, total_memory = excluded.total_memory, engines = excluded.engines,
   unavailable = excluded.unavailable, docker_id = excluded.docker_id, heartbeat_at = excluded.heartbeat_at, started_at = excluded.started_at,
-  status = case when workers.status = 'drain' then 'drain' else 'active' end`;
+  status = case when workers.status = 'drain' then 'drain' else 'active' end
+returning id`;
 
 /** `leaving`: it finishes what it has and shall be given nothing more. */
 export type WorkerSign = Pick<WorkerRegistration, 'id' | 'boot_id' | 'engines' | 'unavailable'> & { leaving: boolean };

@@ -19,7 +19,7 @@ const Environment = z.object({
   API_PORT: port.default(3000).describe('port of the REST API; moved upwards when occupied'),
   DATABASE_URL: z.url().optional().describe('external PostgreSQL; switches the embedded one off'),
   POSTGRES_PORT: port.default(5433).describe('port of the embedded PostgreSQL; moved when occupied'),
-  DB_POOL_MAX: z.coerce.number().int().min(2).max(200).default(20).describe('database connections per process'),
+  DB_POOL_MAX: z.coerce.number().int().min(2).max(200).default(10).describe('database connections per process'),
   TEMPORAL_ADDRESS: z.string().optional().describe('host:port of an external Temporal; switches the embedded one off'),
   TEMPORAL_NAMESPACE: z.string().default('default').describe('Temporal namespace'),
   TEMPORAL_API_KEY: z.string().optional().describe('API key for Temporal Cloud'),

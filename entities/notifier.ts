@@ -6,23 +6,26 @@ export type Channel = 'dispatch' | 'cancel';
 export type Notifier = { notify(channel: Channel): void; stop(): Promise<void> };
 export type Listener = { stop(): Promise<void> };
 
+/** Notifications that follow one within this time wait and go out together. */
 const COALESCE_MS = 5;
 const RECONNECT_MS = 1_000;
 
 type Wire = { url: string; logger: Logger };
 
 /**
- * Sends notifications on a connection of its own, so that no request waits for PostgreSQL's notification lock; many within a few
- * milliseconds become one. Never throws: while the database is away they are dropped, since listeners poll.
+ * Sends notifications on a connection of its own, so that no request waits for PostgreSQL's notification lock. The first goes out at once,
+ * those within a few milliseconds of it together. Never throws: while the database is away they are dropped, since listeners poll.
  */
 export function createNotifier({ url, logger }: Wire): Notifier {
   const waiting = new Set<Channel>();
   let client: pg.Client | null = null;
   let timer: NodeJS.Timeout | null = null;
   let sending = Promise.resolve();
+  let sent_at = -Infinity;
 
   const flush = async () => {
     timer = null;
+    sent_at = performance.now();
     const channels = [...waiting];
     waiting.clear();
     try {
@@ -41,7 +44,7 @@ export function createNotifier({ url, logger }: Wire): Notifier {
   return {
     notify(channel) {
       waiting.add(channel);
-      timer ??= setTimeout(schedule, COALESCE_MS);
+      timer ??= setTimeout(schedule, Math.max(0, sent_at + COALESCE_MS - performance.now()));
     },
     async stop() {
       if (timer) clearTimeout(timer);

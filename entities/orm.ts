@@ -6,7 +6,7 @@ import { entities } from './index.ts';
 
 export type { MikroORM };
 
-/** `url`: postgresql://…; `pool_max`: connections of this process, 20 unless said otherwise; `application_name`: shown in pg_stat_activity. */
+/** `url`: postgresql://…; `pool_max`: connections of this process, 10 unless said otherwise; `application_name`: shown in pg_stat_activity. */
 export type OrmOptions = { url: string; pool_max?: number; application_name?: string };
 
 /** Settings shared by the running system, its migrations and its tests. Times travel as UTC; no statement runs longer than 30 s. */
@@ -18,7 +18,7 @@ export function ormOptions(options: OrmOptions) {
     forceUtcTimezone: true,
     preferReadReplicas: false,
     allowGlobalContext: false,
-    pool: { min: 1, max: options.pool_max ?? 20 },
+    pool: { min: 1, max: options.pool_max ?? 10, idleTimeoutMillis: 600_000 },
     schemaGenerator: { ignoreTriggers: true },
     extensions: [Migrator],
     migrations: {

@@ -1,5 +1,5 @@
 import { EngineError } from '../core/errors.ts';
-import { type Em, query } from './sql.ts';
+import { type Em, queryOnce } from './sql.ts';
 
 /** One page of a list; `next_cursor` null: there is no more. */
 export type Page<T> = { items: T[]; next_cursor: string | null };
@@ -87,7 +87,7 @@ export async function readPage<T extends object>(em: Em, listing: Listing, page:
   const order = listing.keys.map(({ column }) => `${column} ${listing.descending ? 'desc' : 'asc'}`).join(', ');
   const sql = `select ${listing.columns}, array[${position}] as page_position from ${listing.from}
     ${clauses.length > 0 ? `where ${clauses.join(' and ')}` : ''} order by ${order} limit $${values.length}`;
-  const rows = await query<T & { page_position: string[] }>(em, sql, values);
+  const rows = await queryOnce<T & { page_position: string[] }>(em, sql, values);
   const last = rows.length > page.limit ? rows[page.limit - 1] : undefined;
   const items = rows.slice(0, page.limit).map(({ page_position: _, ...item }) => item as unknown as T);
   return { items, next_cursor: last ? encodeCursor(listing.sort, last.page_position) : null };

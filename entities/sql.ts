@@ -1,14 +1,35 @@
+import { createHash } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
 
 /** The entity manager that the whole project passes around: PostgreSQL's, with `getKysely()`. */
 export type Em = EntityManager;
 
+const names = new Map<string, string>();
+
+/** Statement texts are constants of the code, so there are as many names as there are call sites. */
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (!name) {
+    name = `orch_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+    names.set(text, name);
+  }
+  return name;
+}
+
 /**
  * Runs one SQL statement of a hot path with bound parameters ($1, $2, …), inside the entity manager's transaction when there is one.
+ * Statements with parameters are prepared under a name, once per connection: planning the large ones costs more than running them. `text` must
+ * therefore be a constant; what varies is a parameter. Kysely hands its text to node-postgres unseen, which takes a named statement in its place.
  * Rows come as node-postgres gives them here: bigint, numeric and times as text. Cast numbers in SQL (`::float8`, `::int4`).
  */
 export async function query<Row = Record<string, unknown>>(em: Em, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+  const prepared = parameters.length === 0 ? text : ({ name: nameOf(text), text } as unknown as string);
+  return await queryOnce<Row>(em, prepared, parameters);
+}
+
+/** As `query`, without preparing it: for statements that are put together from parts, such as filtered lists. */
+export async function queryOnce<Row = Record<string, unknown>>(em: Em, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
   const result = await em.getKysely().executeQuery(CompiledQuery.raw(text, [...parameters]));
   return result.rows as Row[];
 }

@@ -11,8 +11,11 @@ import { migrateUp } from './migrations.ts';
 /** Where the first administrator's key is kept. */
 export const keyFile = (config: Config): string => path.join(config.DATA_DIR, 'admin.key');
 
-/** Schema, default pool and queues, templates, administrator; all of it only where missing. WORKER_CPU and WORKER_MEMORY_MB: the pool's size. */
-export async function prepareDatabase(config: Config, url: string, report: Report): Promise<void> {
+/**
+ * Schema, default pool and queues, templates, administrator; all of it only where missing. WORKER_CPU and WORKER_MEMORY_MB: the pool's size.
+ * @returns the administrator's key when it was made now and written to `keyFile`; null otherwise
+ */
+export async function prepareDatabase(config: Config, url: string, report: Report): Promise<string | null> {
   const orm = await createOrm({ url, pool_max: 2, application_name: 'orchestrator prepare' });
   try {
     const { names, dump } = await migrateUp(orm, { dumpTo: path.join(config.DATA_DIR, 'backups') });
@@ -23,9 +26,8 @@ export async function prepareDatabase(config: Config, url: string, report: Repor
       memory_mb: config.WORKER_MEMORY_MB ?? Math.floor((os.totalmem() / 2 ** 20) * 0.8),
     };
     const { admin_key } = await seed(orm.em.fork(), { ...size, engines: createEngines(config) });
-    if (admin_key === null) return;
-    writePrivate(keyFile(config), admin_key);
-    report(`administrator made; API key, shown this once and kept in ${keyFile(config)}: ${admin_key}`);
+    if (admin_key !== null) writePrivate(keyFile(config), admin_key);
+    return admin_key;
   } finally {
     await orm.close();
   }

@@ -1,6 +1,6 @@
 import { loadConfig } from '../config/env.ts';
 import { resolveEndpoints } from './connect.ts';
-import { prepareDatabase } from './prepare-database.ts';
+import { keyFile, prepareDatabase } from './prepare-database.ts';
 import { runEntry } from './run-entry.ts';
 import { ensureExternalTemporal } from './search-attributes.ts';
 
@@ -13,7 +13,8 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 await runEntry(async () => {
   const config = loadConfig();
   const { database_url, temporal_address } = await resolveEndpoints(config);
-  await prepareDatabase(config, database_url, say);
+  const admin_key = await prepareDatabase(config, database_url, say);
+  if (admin_key) say(`administrator made; API key in ${keyFile(config)}`);
   await ensureExternalTemporal({ ...config, TEMPORAL_ADDRESS: temporal_address });
   say(`ready: schema up to date, search attributes known to Temporal at ${temporal_address}`);
 });

@@ -64,7 +64,8 @@ async function bringUp(supervisor: Supervisor, config: Config, report: Report): 
   report(`starting the servers, data in ${config.DATA_DIR}`);
   const connections = await bringServers(supervisor, config, report);
   report(`PostgreSQL ${new URL(connections.database_url).host}, Temporal ${connections.temporal_address}`);
-  await prepareDatabase(config, connections.database_url, report);
+  const admin_key = await prepareDatabase(config, connections.database_url, report);
+  if (admin_key) report(`administrator made; API key, shown this once and kept in ${keyFile(config)}: ${admin_key}`);
   report('database ready; starting API and worker');
   const endpoints = await keepPrograms(supervisor, config, connections);
   writeEndpoints(config.DATA_DIR, endpoints);

@@ -28,6 +28,8 @@ function environmentFor(node, target) {
     ...process.env,
     PATH: [path.dirname(node), path.join(root, 'node_modules', '.bin'), process.env.PATH].join(path.delimiter),
   };
+  // Stripped types and compiled code are kept, so that later starts of any part take half the time.
+  if (target.endsWith('.ts')) env.NODE_COMPILE_CACHE ??= path.join(root, 'node_modules', '.cache', 'node');
   if (target === 'jest') env.NODE_OPTIONS = [process.env.NODE_OPTIONS, ES_MODULES, QUIET].filter(Boolean).join(' ');
   return env;
 }

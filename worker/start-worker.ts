@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
+import { Claimer } from '../activities/claimer.ts';
 import { createActivities } from '../activities/create-activities.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { Finisher } from '../activities/finisher.ts';
@@ -33,6 +34,9 @@ export type WorkerOptions = {
 };
 
 /** What the parts of one worker process share. */
+/** From so many instances at work on, claims and ends are gathered for a moment. */
+const CROWD = 12;
+
 type Shared = WorkerOptions & {
   boot_id: string;
   fork(): Em;
@@ -71,6 +75,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 async function activityDeps(shared: Shared): Promise<ActivityDeps> {
   const { config, fork, id, boot_id, engines, client, keeper, wake, logger } = shared;
   const vault = await openVault(config);
+  const crowded = () => keeper.size >= CROWD;
   return {
     fork,
     engineOf: (kind) => engines.byKind(kind),
@@ -79,7 +84,8 @@ async function activityDeps(shared: Shared): Promise<ActivityDeps> {
     data_dir: config.DATA_DIR,
     log_cap_bytes: config.TASK_LOG_CAP_BYTES,
     leases: keeper,
-    finisher: new Finisher({ fork, actor: `worker:${id}`, on_finished: wake, logger }),
+    claimer: new Claimer({ fork, worker: id, boot_id, crowded }),
+    finisher: new Finisher({ fork, actor: `worker:${id}`, crowded, on_finished: wake, logger }),
     secret: (request) => resolveSecret(fork(), vault, request),
     workflowIsOpen: (workflow_id, run_id) => isOpen(client, workflow_id, run_id),
     logger,

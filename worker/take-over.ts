@@ -14,6 +14,14 @@ select i.runid, t.type as engine, i.workflow_id, i.temporal_run_id, i.lease_epoc
 from instances i join tasks t on t.uuid = i.task_id
 where i.worker = $1 and i.status = 'running' and i.boot_id is distinct from $2`;
 
+/**
+ * Before anything is killed the lease is raised: should the earlier process still be alive, it must not take the death of its work for a result.
+ */
+const SEIZE = `
+update instances set lease_epoch = lease_epoch + 1 from unnest($1::uuid[], $2::int4[]) as o(runid, epoch)
+where instances.runid = o.runid and status = 'running' and lease_epoch = o.epoch
+returning instances.runid, lease_epoch`;
+
 /** The one activity that a workflow of ours has at a time until it fails. */
 const ENGINE_ACTIVITY = '1';
 
@@ -25,9 +33,13 @@ export async function takeOver(deps: ActivityDeps, engines: readonly Engine[], c
   const orphans = await query<Orphan>(deps.fork(), ORPHANS, [deps.worker, deps.boot_id]);
   const goesOn = new Set(engines.filter((engine) => engine.on_worker_lost !== 'new_instance').map((engine) => engine.kind));
   const gone = orphans.filter(({ engine }) => !goesOn.has(engine));
+  const seized = await query<Pick<Orphan, 'runid' | 'lease_epoch'>>(deps.fork(), SEIZE, [
+    gone.map(({ runid }) => runid),
+    gone.map(({ lease_epoch }) => lease_epoch),
+  ]);
   for (const engine of engines) await sweep(deps, engine, gone);
   const outcome = ended('lost', { code: 'worker_lost', message: 'the worker was started again while this instance ran' });
-  const items = gone.map(({ runid, lease_epoch }) => ({ runid, lease_epoch, outcome }));
+  const items = seized.map(({ runid, lease_epoch }) => ({ runid, lease_epoch, outcome }));
   await finishInstances(deps.fork(), items, `worker:${deps.worker}`);
   await Promise.all(orphans.map((orphan) => endExecution(client, orphan)));
   if (orphans.length > 0)

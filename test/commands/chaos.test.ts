@@ -25,11 +25,15 @@ describe('dispatchers, clients, workers and an operator all at once', () => {
   });
   afterAll(() => db.drop());
 
-  it.each(SEEDS)('keep every promise at every moment and end each task once (seed %i)', async (seed) => {
-    const { findings, tally } = await runChaos(db, { seed, floor: FLOOR });
-    expect({ seed, findings }).toEqual({ seed, findings: [] });
-    for (const end of ['completed', 'failed', 'cancelled']) expect(tally[`ended ${end}`]).toBeGreaterThan(0);
-  });
+  it.each(SEEDS)(
+    'keep every promise at every moment and end each task once (seed %i)',
+    async (seed) => {
+      const { findings, tally } = await runChaos(db, { seed, floor: FLOOR });
+      expect({ seed, findings }).toEqual({ seed, findings: [] });
+      for (const end of ['completed', 'failed', 'cancelled']) expect(tally[`ended ${end}`]).toBeGreaterThan(0);
+    },
+    180_000,
+  );
 
   it('never wait for each other in a ring', async () => {
     const rows = await query<{ n: number }>(db.em, 'select deadlocks::int4 as n from pg_stat_database where datname = current_database()');

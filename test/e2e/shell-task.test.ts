@@ -1,5 +1,7 @@
+import { admit } from '../../commands/admit.ts';
 import { cancelTask } from '../../commands/cancel-task.ts';
 import { query } from '../../entities/sql.ts';
+import { eventually } from '../support/eventually.ts';
 import { openRoom, type Room } from './room.ts';
 
 let room: Room;
@@ -24,8 +26,11 @@ test('a task that fails keeps its code, and Temporal shows the workflow as faile
   const uuid = await room.submitShell('exit 3');
   const task = await room.untilTask(uuid, 'failed');
   expect(task.error).toMatchObject({ code: 'exit_code', details: { exit_code: 3 } });
-  const description = await room.workflow(`task/${uuid}/1`);
-  expect(description).toMatchObject({ status: 'FAILED', type: 'shellTask' });
+  const description = await eventually(async () => {
+    const workflow = await room.workflow(`task/${uuid}/1`);
+    expect(workflow).toMatchObject({ status: 'FAILED', type: 'shellTask' });
+    return workflow;
+  });
   expect(description.attributes).toMatchObject({ OrchTaskId: [uuid], OrchQueue: ['default'], OrchEngine: ['shell'], OrchUser: ['admin'] });
   expect(description.summary).toContain('shell');
 });
@@ -118,6 +123,18 @@ test('output beyond the cap is cut, counted exactly, and its end is kept', async
   expect(instance?.log_lines_cut).toBe(3000 - stored.length);
   expect(await room.systemLines(uuid)).toContainEqual(expect.stringContaining(`log cut: ${3000 - stored.length} lines`));
   expect(instance?.logs).toContain('line 2999\n');
+});
+
+test('an instance whose dispatcher died between admission and start is started by another', async () => {
+  await query(room.fork(), `update queues set status = 'hold' where name = 'default'`);
+  const uuid = await room.submitShell('echo started late');
+  await query(room.fork(), `update queues set status = 'active' where name = 'default'`);
+  const mine = await admit(room.fork());
+  await room.untilTask(uuid, 'completed');
+  expect(await room.lines(uuid)).toEqual(['started late']);
+  expect((await room.instances(uuid)).length).toBe(1);
+  expect(mine.length).toBeLessThanOrEqual(1);
+  await room.expectClean();
 });
 
 test('workers say goodbye when they are stopped, and what ran on them queues again free of charge', async () => {

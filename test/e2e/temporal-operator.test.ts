@@ -37,7 +37,7 @@ test('an operator who terminates the workflow in Temporal stops the work and can
 
 test('a second process with the same worker id takes over, and the first one stops itself', async () => {
   const first = await room.workerProcess('twin', { POOL: 'aside' });
-  const uuid = await room.submitAside('sleep 8');
+  const uuid = await room.submitAside('sleep 6');
   await room.untilInstance(uuid, 'running');
   const second = await room.workerProcess('twin', { POOL: 'aside' });
   expect(await first.exited).toBe(0);

@@ -23,7 +23,15 @@ export async function statementsOf<T>(db: TestDatabase, work: (em: Em) => Promis
   }
 }
 
-type Statement = { sql: string };
+/** Hot statements come with a name under which they are prepared; see entities/sql.ts. */
+type Statement = { sql: string | { name: string; text: string } };
+
+/** A changed statement loses its name: under that name the connection knows the unchanged one. */
+function rewritten(sql: Statement['sql'], rewrite: (sql: string) => string): Statement['sql'] {
+  const text = typeof sql === 'string' ? sql : sql.text;
+  const changed = rewrite(text);
+  return changed === text ? sql : changed;
+}
 
 /** An entity manager that passes each statement through `rewrite` on its way, also inside its transactions. */
 export function rewriting(em: Em, rewrite: (sql: string) => string): Em {
@@ -31,7 +39,7 @@ export function rewriting(em: Em, rewrite: (sql: string) => string): Em {
     new Proxy(em.getKysely(), {
       get(target, name) {
         if (name !== 'executeQuery') return Reflect.get(target, name, target);
-        return (statement: Statement) => target.executeQuery({ ...statement, sql: rewrite(statement.sql) } as never);
+        return (statement: Statement) => target.executeQuery({ ...statement, sql: rewritten(statement.sql, rewrite) } as never);
       },
     });
   const transactional = (work: (tx: Em) => Promise<unknown>, options?: object) =>

@@ -42,14 +42,17 @@ async function act(chaos: Chaos, who: string, { actions, random }: { actions: Ac
   }
 }
 
+/** How long a run may take to reach its floor; a few seconds do on an idle machine. */
+const PATIENCE_MS = 120_000;
+
 /** Samples until the run is over: with a finding, or when enough has happened. A run in which every call fails proves nothing, and never gets there. */
 async function watch(chaos: Chaos, em: Em, floor: Record<string, number>): Promise<void> {
-  const until = Date.now() + 60_000;
+  const until = Date.now() + PATIENCE_MS;
   while (!chaos.over) {
     for (const finding of await sample(em)) found(chaos, finding);
     count(chaos, 'samples');
     const lacking = Object.entries(floor).filter(([what, least]) => (chaos.tally.get(what) ?? 0) < least);
-    if (Date.now() > until) found(chaos, `within a minute there was too little of ${lacking.map(([what]) => what).join(', ')}`);
+    if (Date.now() > until) found(chaos, `for two minutes there was too little of ${lacking.map(([what]) => what).join(', ')}`);
     chaos.over = chaos.findings.length > 0 || lacking.length === 0;
   }
 }

@@ -1,0 +1,52 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+type GathererOptions<Item, Result> = {
+  /** Does them all in one transaction, in any order; answers in the order of the items. */
+  run(items: Item[]): Promise<Result[]>;
+  /** Whether so much is going on that waiting a moment for others pays. */
+  crowded(): boolean;
+};
+
+const BATCH = 100;
+/** What one transaction costs is shared by all that come within this time, and in a crowd nobody notices the wait. */
+const GATHER_MS = 20;
+
+/**
+ * Does small pieces of work in groups: one group is under way at a time, and what comes meanwhile goes into the next. What comes alone waits
+ * for nobody. A group that fails is repeated one by one, so that a bad piece fails alone.
+ */
+export class Gatherer<Item, Result> {
+  private readonly options: GathererOptions<Item, Result>;
+  private waiting: { item: Item; resolve(result: Result): void; reject(cause: unknown): void }[] = [];
+  private busy = false;
+
+  constructor(options: GathererOptions<Item, Result>) {
+    this.options = options;
+  }
+
+  add(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      if (!this.busy) void this.drain();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    this.busy = true;
+    while (this.waiting.length > 0) {
+      if (this.options.crowded()) await pause(GATHER_MS);
+      await this.settle(this.waiting.splice(0, BATCH));
+    }
+    this.busy = false;
+  }
+
+  private async settle(batch: typeof this.waiting): Promise<void> {
+    try {
+      const results = await this.options.run(batch.map(({ item }) => item));
+      for (const [i, one] of batch.entries()) one.resolve(results[i] as Result);
+    } catch (cause) {
+      if (batch.length === 1) return batch[0]?.reject(cause);
+      for (const one of batch) await this.settle([one]);
+    }
+  }
+}
