@@ -1,5 +1,5 @@
 import { EngineError } from '../core/errors.ts';
-import { type Em, query } from '../entities/sql.ts';
+import { type Em, query, queryOnce } from '../entities/sql.ts';
 import { type TaskFilter, taskConditions } from '../entities/task.queries.ts';
 import type { BulkActionCreation } from '../schemas/bulk-action.ts';
 import { actorName, type CommandContext, refuseOthersName, seesAll } from './context.ts';
@@ -50,7 +50,7 @@ const whereOf = (clauses: readonly string[]): string => (clauses.length > 0 ? `w
 async function countTasks(em: Em, filter: TaskFilter & { user_id: number | null }): Promise<number> {
   const { clauses, values } = taskConditions(filter);
   const sql = `select count(*)::int4 as n from (select 1 from tasks t ${whereOf(clauses)} limit ${MOST_TASKS + 1}) found`;
-  return checked((await query<{ n: number }>(em, sql, values))[0]?.n ?? 0);
+  return checked((await queryOnce<{ n: number }>(em, sql, values))[0]?.n ?? 0);
 }
 
 async function insertItems(em: Em, id: string, filter: TaskFilter & { user_id: number | null }): Promise<number> {
@@ -59,7 +59,7 @@ async function insertItems(em: Em, id: string, filter: TaskFilter & { user_id: n
       insert into bulk_action_items (bulk_action_id, task_id)
       select $${values.length + 1}::uuid, t.uuid from tasks t ${whereOf(clauses)} order by t.uuid limit ${MOST_TASKS + 1} returning 1)
     select count(*)::int4 as n from i`;
-  return checked((await query<{ n: number }>(em, sql, [...values, id]))[0]?.n ?? 0);
+  return checked((await queryOnce<{ n: number }>(em, sql, [...values, id]))[0]?.n ?? 0);
 }
 
 function checked(total: number): number {
