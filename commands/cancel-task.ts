@@ -4,6 +4,7 @@ import type { CancelWish } from '../schemas/task.ts';
 import { actorName, type CommandContext } from './context.ts';
 import { STOP_MARGIN_S } from './end-overdue.ts';
 import { finishInstances } from './finish-instances.ts';
+import { lockLine } from './lock-line.ts';
 import { lockTask, refuseFinal } from './lock-task.ts';
 import { writeAudit } from './write-audit.ts';
 
@@ -62,6 +63,7 @@ async function stopInstance(em: Em, { ctx, uuid, reason, grace_s }: Stop): Promi
 type Waiting = { ctx: CommandContext; uuid: string; reason: string | null; from: string };
 
 async function cancelWaiting(em: Em, { ctx, uuid, reason, from }: Waiting): Promise<void> {
+  await lockLine(em, uuid, true);
   await query(
     em,
     `with t as (

@@ -1,6 +1,7 @@
 import { ended, type Outcome } from '../core/outcome.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { type FinishItem, finishInstances } from './finish-instances.ts';
+import { lockLine } from './lock-line.ts';
 
 /**
  * Seconds after which work that was told to stop, and had its grace, is ended by force. A worker gives its engines half a minute, and stops its own
@@ -20,10 +21,20 @@ const BATCH = 200;
  * @returns how many
  */
 export async function endOverdueTasks(em: Em): Promise<number> {
-  let total = (await query(em, END_TASKS, [false, BATCH])).length;
-  for (let done = 1; done > 0 && total < BATCH; total += done) done = (await query(em, END_TASKS, [true, 1])).length;
+  let total = (await query(em, END_TASKS, [null, BATCH])).length;
+  for (const { uuid } of await query<{ uuid: string }>(em, AWAITED, [BATCH])) {
+    total += await em.transactional(async (tx) => {
+      await lockLine(tx as Em, uuid, true);
+      return (await query(tx as Em, END_TASKS, [uuid, 1])).length;
+    });
+  }
   return total;
 }
+
+const AWAITED = `
+select uuid from tasks where due_at <= clock_timestamp() and status in ('pending', 'queued')
+  and exists (select 1 from task_dependencies d where d.upstream_id = tasks.uuid and d.state = 'open')
+order by due_at limit $1`;
 
 const END_TASKS = `
 with due as (
@@ -34,7 +45,8 @@ with due as (
       else 'still queued after ' || queue_timeout_s || ' s' end as message
   from tasks
   where due_at <= clock_timestamp() and status in ('pending', 'queued')
-    and $1 = exists (select 1 from task_dependencies d where d.upstream_id = tasks.uuid and d.state = 'open')
+    and case when $1::uuid is not null then uuid = $1
+      else not exists (select 1 from task_dependencies d where d.upstream_id = tasks.uuid and d.state = 'open') end
   order by due_at limit $2 for no key update skip locked),
 t as (
   update tasks set status = 'failed', pending_reason = null, status_reason = due.code, completed_at = clock_timestamp(),

@@ -1,17 +1,19 @@
 import type { Outcome } from '../core/outcome.ts';
 import { type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
 import { type Em, query } from '../entities/sql.ts';
+import { lockLine } from './lock-line.ts';
 
 /**
  * One instance that has ended. `lease_epoch` null: whoever holds it (reconciler, cancel, fallback of a workflow). `log_tail`: the last 64 KB of its
- * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is read.
+ * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is read. `charged`: its end
+ * may change a quota.
  */
 export type FinishItem = {
   runid: string;
   lease_epoch: number | null;
   outcome: Outcome;
   log_tail?: string | null;
-  ended?: { policy: RetryPolicy; retries_used: number; at_most_once: boolean };
+  ended?: { policy: RetryPolicy; retries_used: number; at_most_once: boolean; charged?: boolean };
 };
 
 export type Finished = { runid: string; task_id: string; task_status: string };
@@ -19,7 +21,7 @@ export type Finished = { runid: string; task_id: string; task_status: string };
 /**
  * Makes instances final: state, result, grant, counters, the task's next state, quota and history together, so each grant is released exactly once.
  * Instances that are final already, or owned by another execution, are left alone. Every path to a final state goes here. One statement for each
- * queue and worker, so that no two calls can wait for each other's queues in a ring; in a transaction of one's own pass only one instance.
+ * queue and worker, and for each task that others wait for, so that no two calls can wait for each other's queues in a ring; in a transaction of one's own pass only one instance.
  * @param actor for the history: `worker:<id>`, `reconciler`, `user:<name>`
  * @returns those that this call finished
  */
@@ -30,9 +32,20 @@ export async function finishInstances(em: Em, items: readonly FinishItem[], acto
   return finished;
 }
 
-type Row = { item: FinishItem; next: NextStep };
+/** `line`: the task that others wait for; such a row is a group of its own. */
+type Row = { item: FinishItem; next: NextStep; line: string | null };
 
 async function finishGroup(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
+  const [first] = rows;
+  const line = first?.line;
+  if (!line || first.next.task === 'retry') return await finishRows(em, rows, actor);
+  return await em.transactional(async (tx) => {
+    await lockLine(tx as Em, line, first.next.task !== 'completed');
+    return await finishRows(tx as Em, rows, actor);
+  });
+}
+
+async function finishRows(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
   const column = <T>(pick: (row: Row) => T): T[] => rows.map(pick);
   return await query<Finished>(em, FINISH, [
     column(({ item }) => item.runid),
@@ -57,18 +70,24 @@ function nextStatus(next: NextStep): string {
 }
 
 type Ended = NonNullable<FinishItem['ended']>;
-type Known = Ended & { runid: string; holder: string };
+type Known = Ended & { runid: string; holder: string; line: string | null };
 
 /** Items with what becomes of their tasks, those of one queue and worker together; unknown ones are left out. */
 async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iterable<Row[]>> {
-  const rowOf = (item: FinishItem, ended: Ended): Row => ({ item, next: nextStep(item.outcome, { ...ended, random: Math.random() }) });
+  const rowOf = (item: FinishItem, ended: Ended, line: string | null): Row => ({
+    item,
+    next: nextStep(item.outcome, { ...ended, random: Math.random() }),
+    line,
+  });
   const [only] = items;
-  if (only?.ended && items.length === 1) return [[rowOf(only, only.ended)]];
+  if (only?.ended && !only.ended.charged && items.length === 1) return [[rowOf(only, only.ended, null)]];
   const known = await lookUp(em, items);
   const groups = new Map<string, Row[]>();
   for (const item of items) {
     const found = known.get(item.runid);
-    if (found) groups.set(found.holder, [...(groups.get(found.holder) ?? []), rowOf(item, item.ended ?? found)]);
+    if (!found) continue;
+    const holder = found.line ?? found.holder;
+    groups.set(holder, [...(groups.get(holder) ?? []), rowOf(item, item.ended ?? found, found.line)]);
   }
   return groups.values();
 }
@@ -76,7 +95,8 @@ async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iter
 async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string, Known>> {
   const rows = await query<Known>(
     em,
-    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once, g.queue || ' ' || g.worker as holder
+    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once, g.queue || ' ' || g.worker as holder,
+       case when exists (select 1 from task_dependencies d where d.upstream_id = t.uuid and d.state = 'open') then t.uuid end as line
      from instances i join tasks t on t.uuid = i.task_id join grants g on g.runid = i.runid where i.runid = any($1)`,
     [items.map((item) => item.runid)],
   );
