@@ -90,9 +90,10 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   listTaskDependencies: at((id) => `/tasks/${id}/dependencies`, ownTask, own),
   retryTask: at((id) => `/tasks/${id}/retry`, endedTask, own),
   createBulkAction: fixed('/bulk-actions', () => ({
-    action: 'set_priority',
-    filter: { status: ['queued'], queue: 'q' },
-    args: { priority: 5 },
+    action: 'cancel',
+    filter: { status: ['queued'], queue: 'q', q: 'nothing is called so' },
+    args: { reason: 'because', grace_s: 5 },
+    dry_run: false,
   })),
   listBulkActions: fixed('/bulk-actions'),
   getBulkAction: at((id) => `/bulk-actions/${id}`, ownBulk, own),
