@@ -11,7 +11,8 @@ export type CommandContext = { em: Em; actor: Actor; request_id: string | null }
 export const actorName = (actor: Pick<Actor, 'username'>): string => `user:${actor.username}`;
 
 /** True for administrators and for those granted the right. */
-export const hasRight = (actor: Actor, right: string): boolean => actor.role === 'admin' || actor.rights.includes(right);
+export const hasRight = (actor: Pick<Actor, 'role' | 'rights'>, right: string): boolean =>
+  actor.role === 'admin' || actor.rights.includes(right);
 
 /** @throws EngineError forbidden: a filter by another user's name, from one who sees only their own tasks */
 export function refuseOthersName(actor: Actor, username: string | undefined): void {
@@ -21,3 +22,13 @@ export function refuseOthersName(actor: Actor, username: string | undefined): vo
 
 /** True when the actor may see and change everybody's tasks. */
 export const seesAll = (actor: Actor): boolean => actor.role !== 'user';
+
+/**
+ * A template's defaults run with the rights of whoever submits it, so writing one takes the right that submitting takes.
+ * @throws EngineError forbidden
+ */
+export function requireEngineRight(actor: Actor, engine: { kind: string; right: string | null }): void {
+  if (engine.right === null || hasRight(actor, engine.right)) return;
+  const detail = `templates of engine "${engine.kind}" take the right "${engine.right}", which user "${actor.username}" lacks`;
+  throw new EngineError('forbidden', detail);
+}

@@ -5,6 +5,7 @@ import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { BulkWorker } from './bulk-worker.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
 import { Reconciler } from './reconciler.ts';
 
@@ -12,7 +13,7 @@ export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
 type Options = { fork(): Em; database_url: string; client: Client; local_worker: string | null; config: Config; logger: Logger };
 
-/** Starts a dispatcher and its reconciler; both work until `stop`. */
+/** Starts a dispatcher, its reconciler and its housekeeper; both work until `stop`. */
 export function startDispatcher(options: Options): RunningDispatcher {
   const { client, config } = options;
   const deps = {
@@ -24,6 +25,7 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const watchers = [
     new Reconciler(deps, dispatcher.link),
     new LostWorkers(deps, dispatcher.link),
+    new Housekeeper({ ...deps, config }),
     new BulkWorker(deps, () => dispatcher.poke()),
   ];
   dispatcher.start();

@@ -7,6 +7,7 @@ import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
 import { Pool } from './pool.ts';
 import { Queue } from './queue.ts';
+import { RetentionRun } from './retention-run.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
@@ -39,4 +40,5 @@ export const entities = [
   TaskDependency,
   BulkAction,
   BulkActionItem,
+  RetentionRun,
 ] as const;

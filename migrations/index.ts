@@ -1,8 +1,10 @@
 import { Migration0001Initial } from './0001-initial.ts';
 import { Migration0003Controls } from './0003-controls.ts';
+import { Migration0005Retention } from './0005-retention.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
   { name: '0001-initial', class: Migration0001Initial },
   { name: '0003-controls', class: Migration0003Controls },
+  { name: '0005-retention', class: Migration0005Retention },
 ];
