@@ -10,8 +10,11 @@ export type Lease = {
   lease_epoch: number;
   progress: number;
   note: string | null;
-  /** May be called any number of times; the first reason counts. `superseded`: a later execution goes on with the same work, leave it. */
-  stop(reason: StopReason): void;
+  /**
+   * May be called any number of times; the first reason counts. `superseded`: a later execution goes on with the same work, leave it.
+   * `grace_s`: what the work gets to end by itself; absent or null: as the engine likes.
+   */
+  stop(reason: StopReason, grace_s?: number | null): void;
   /** The instance is over or soon may be given to another worker: its work must be gone. */
   abandon(): void;
 };

@@ -23,6 +23,8 @@ export class EngineRun {
   readonly mask = new SecretMask();
   /** Why the run was told to stop; null while it was not. */
   stopped: StopReason | null = null;
+  /** Seconds that the work gets to end by itself once it was told to stop; null: as the engine likes. */
+  grace_s: number | null = null;
   private readonly controller = new AbortController();
   private readonly deadline: number;
   private timer: NodeJS.Timeout | null = null;
@@ -38,7 +40,7 @@ export class EngineRun {
       lease_epoch: execution,
       progress: 0,
       note: null,
-      stop: (reason) => this.stop(reason),
+      stop: (reason, grace_s) => this.stop(reason, grace_s),
       abandon: () => this.abandon(),
     };
     this.deadline = performance.now() + Math.max(0, claim.timeout - claim.age_s) * 1000;
@@ -67,9 +69,10 @@ export class EngineRun {
     return this.context(this.writer);
   }
 
-  stop(reason: StopReason): void {
+  stop(reason: StopReason, grace_s: number | null = null): void {
     if (this.stopped) return;
     this.stopped = reason;
+    this.grace_s = grace_s;
     this.controller.abort(reason);
   }
 
@@ -117,6 +120,7 @@ export class EngineRun {
     const { claim, lease } = this;
     return {
       signal: this.signal,
+      graceS: () => this.grace_s,
       log,
       progress: (percent, note) => {
         lease.progress = Math.min(100, Math.max(0, Number.isFinite(percent) ? percent : 0));

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { EngineError } from '../core/errors.ts';
-import { sqlState } from './patience.ts';
+import { sqlState } from '../entities/sql-state.ts';
 
 /**
  * An error of the engine's side as Temporal spells it: the type is the code. Always retryable, because an activity throws only for faults of

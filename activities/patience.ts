@@ -1,18 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../config/logger.ts';
 import { EngineError } from '../core/errors.ts';
+import { sqlState } from '../entities/sql-state.ts';
 
 const FIRST_MS = 100;
 const LONGEST_MS = 5_000;
-
-/** SQLSTATE of a database error, also of one that is wrapped; null when there is none. */
-export function sqlState(error: unknown): string | null {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as { code?: unknown };
-    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code;
-  }
-  return null;
-}
 
 /**
  * True when a repetition cannot mend it: data that the database refuses (classes 22, 23), a statement that it does not understand (42),

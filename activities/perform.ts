@@ -29,7 +29,7 @@ async function withinStopLimit(run: EngineRun, work: Promise<Outcome>): Promise<
   let timer: NodeJS.Timeout | null = null;
   const overdue = new Promise<null>((resolve) => {
     const arm = () => {
-      timer = setTimeout(() => resolve(null), STOP_LIMIT_MS);
+      timer = setTimeout(() => resolve(null), STOP_LIMIT_MS + (run.grace_s ?? 0) * 1_000);
     };
     if (run.signal.aborted) arm();
     else run.signal.addEventListener('abort', arm, { once: true });

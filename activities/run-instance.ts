@@ -63,13 +63,13 @@ async function conduct(run: EngineRun): Promise<InstanceReport> {
 type Ending = { claim: Claim; execution: number; outcome: Outcome; log_tail: string | null };
 
 async function finish(deps: ActivityDeps, { claim, execution, outcome, log_tail }: Ending): Promise<InstanceReport> {
-  const { runid, policy, retries_used, at_most_once } = claim;
+  const { runid, policy, retries_used, at_most_once, charged } = claim;
   const own = await deps.finisher.finish({
     runid,
     lease_epoch: execution,
     outcome,
     log_tail,
-    ended: { policy, retries_used, at_most_once },
+    ended: { policy, retries_used, at_most_once, charged },
   });
   return own ? { status: outcome.status, code: outcome.code } : await reportOf(deps.fork(), runid);
 }

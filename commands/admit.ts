@@ -2,6 +2,7 @@ import { uuidv7 } from 'uuidv7';
 import type { Admission } from '../core/admission.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { chooseTasks } from './choose-tasks.ts';
+import { STOP_MARGIN_S } from './end-overdue.ts';
 import { recordDecisions } from './record-decisions.ts';
 import { settleKeys } from './settle-keys.ts';
 import { loadRoom, type RoomRows, waitingQueues } from './snapshot.ts';
@@ -75,8 +76,9 @@ t as (
   from a join still on still.uuid = a.uuid where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked
   returning tasks.*, a.runid, a.worker),
 i as (
-  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags)
-  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags from t),
+  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by)
+  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags, due_at,
+    due_at + make_interval(secs => ${STOP_MARGIN_S}) from t),
 g as (
   insert into grants (runid, queue, pool, worker, cpu, memory_mb, acquire_seq)
   select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb, p.seq + row_number() over (partition by q.pool order by t.runid)

@@ -1,26 +1,28 @@
-import { EngineError } from '../core/errors.ts';
 import { ended } from '../core/outcome.ts';
-import { isFinalTask, type TaskStatus } from '../core/states.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { actorName, type CommandContext, seesAll } from './context.ts';
+import type { CancelWish } from '../schemas/task.ts';
+import { actorName, type CommandContext } from './context.ts';
+import { STOP_MARGIN_S } from './end-overdue.ts';
 import { finishInstances } from './finish-instances.ts';
+import { lockLine } from './lock-line.ts';
+import { lockTask, refuseFinal } from './lock-task.ts';
 import { writeAudit } from './write-audit.ts';
-
-type Row = { status: TaskStatus; runid: string | null; instance_status: string | null };
 
 /**
  * Cancels a task. Waiting ones are cancelled at once, as are those whose instance no worker has claimed; running ones are asked to stop, which
- * their worker learns within a second. Asking twice is harmless.
- * @param reason shown as `status_reason`; null: `cancelled`
+ * their worker learns within a second. Asking twice is harmless; a shorter grace counts. Work that is still there a minute after its grace is ended
+ * by force, so that a cancellation is always bounded.
+ * @param wish the reason alone means: as the engine likes
  * @throws EngineError not_found (also for others' tasks), conflict: completed or failed already
  */
-export async function cancelTask(ctx: CommandContext, uuid: string, reason: string | null): Promise<void> {
+export async function cancelTask(ctx: CommandContext, uuid: string, wish: CancelWish | string | null): Promise<void> {
+  const { reason, grace_s } = typeof wish === 'object' && wish !== null ? wish : { reason: wish, grace_s: null };
   await ctx.em.transactional(async (tx) => {
     const em = tx as Em;
     const row = await lockTask(em, ctx, uuid);
     if (row.status === 'cancelled') return;
-    if (isFinalTask(row.status)) throw new EngineError('conflict', `task ${uuid}: cannot be cancelled, it is ${row.status} already`);
-    if (row.status === 'processing') await stopInstance(em, { ctx, uuid, reason, row });
+    refuseFinal(row, 'cancelled');
+    if (row.status === 'processing') await stopInstance(em, { ctx, uuid, reason, grace_s });
     else await cancelWaiting(em, { ctx, uuid, reason, from: row.status });
     await writeAudit(em, {
       actor: actorName(ctx.actor),
@@ -29,26 +31,14 @@ export async function cancelTask(ctx: CommandContext, uuid: string, reason: stri
       subject_type: 'task',
       subject_id: uuid,
       before: { status: row.status },
-      after: { cancel_requested: true, reason },
+      after: { cancel_requested: true, reason, grace_s },
     });
   });
 }
 
-async function lockTask(em: Em, ctx: CommandContext, uuid: string): Promise<Row> {
-  const rows = await query<Row>(
-    em,
-    `select t.status, i.runid, i.status as instance_status
-     from tasks t left join instances i on i.task_id = t.uuid and i.status in ('starting', 'running')
-     where t.uuid = $1 and ($2 or t.user_id = $3) for no key update of t`,
-    [uuid, seesAll(ctx.actor), ctx.actor.id],
-  );
-  if (!rows[0]) throw new EngineError('not_found', `task ${uuid}: there is none`);
-  return rows[0];
-}
+type Stop = { ctx: CommandContext; uuid: string; reason: string | null; grace_s: number | null };
 
-type Stop = { ctx: CommandContext; uuid: string; reason: string | null; row: Row };
-
-async function stopInstance(em: Em, { ctx, uuid, reason }: Stop): Promise<void> {
+async function stopInstance(em: Em, { ctx, uuid, reason, grace_s }: Stop): Promise<void> {
   await query(
     em,
     `update tasks set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancel_reason = $2 where uuid = $1`,
@@ -56,9 +46,10 @@ async function stopInstance(em: Em, { ctx, uuid, reason }: Stop): Promise<void> 
   );
   const rows = await query<{ runid: string; status: string }>(
     em,
-    `update instances set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+    `update instances set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancel_grace_s = least(cancel_grace_s, $2::int4),
+       stop_by = least(stop_by, clock_timestamp() + make_interval(secs => coalesce($2::int4, 0) + ${STOP_MARGIN_S}))
      where task_id = $1 and status in ('starting', 'running') returning runid, status`,
-    [uuid],
+    [uuid, grace_s],
   );
   const unclaimed = rows.filter((row) => row.status === 'starting');
   const outcome = ended('cancelled', { code: 'cancelled', message: 'cancelled before a worker took it' });
@@ -72,6 +63,7 @@ async function stopInstance(em: Em, { ctx, uuid, reason }: Stop): Promise<void> 
 type Waiting = { ctx: CommandContext; uuid: string; reason: string | null; from: string };
 
 async function cancelWaiting(em: Em, { ctx, uuid, reason, from }: Waiting): Promise<void> {
+  await lockLine(em, uuid, true);
   await query(
     em,
     `with t as (

@@ -25,6 +25,8 @@ export type Claim = {
   policy: RetryPolicy;
   retries_used: number;
   at_most_once: boolean;
+  /** Its task takes of its user's quota. */
+  charged: boolean;
   next_seq: number;
   output_lines: number;
   log_lines_cut: number;
@@ -85,7 +87,7 @@ select i.runid, i.task_id, i.attempt, t.template, t.type as engine, t.parameters
   t.user_id::int4 as user_id, u.username, i.previous_status,
   case when u.is_active then jsonb_build_object('role', u.role, 'rights', u.rights) else '{"role": "user", "rights": []}' end as owner,
   i.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,
-  t.retries_used, t.at_most_once, l.next_seq, l.output_lines + i.log_lines_cut as output_lines, i.log_lines_cut,
+  t.retries_used, t.at_most_once, t.quota_cost > 0 as charged, l.next_seq, l.output_lines + i.log_lines_cut as output_lines, i.log_lines_cut,
   extract(epoch from clock_timestamp() - i.start_time)::float8 as age_s
 from i join t on t.uuid = i.task_id join users u on u.id = t.user_id,
   lateral (select coalesce(max(seq), 0) + 1 as next_seq, count(*) filter (where stream <> 'system')::int4 as output_lines

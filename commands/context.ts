@@ -14,6 +14,12 @@ export const actorName = (actor: Pick<Actor, 'username'>): string => `user:${act
 export const hasRight = (actor: Pick<Actor, 'role' | 'rights'>, right: string): boolean =>
   actor.role === 'admin' || actor.rights.includes(right);
 
+/** @throws EngineError forbidden: a filter by another user's name, from one who sees only their own tasks */
+export function refuseOthersName(actor: Actor, username: string | undefined): void {
+  if (username === undefined || seesAll(actor) || username === actor.username) return;
+  throw new EngineError('forbidden', 'user: other users’ tasks are for operators');
+}
+
 /** True when the actor may see and change everybody's tasks. */
 export const seesAll = (actor: Actor): boolean => actor.role !== 'user';
 

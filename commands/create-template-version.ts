@@ -5,7 +5,7 @@ import { findTemplate, findTemplateDetail } from '../entities/template.queries.t
 import type { Template, TemplateDetail, TemplateVersionCreation } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
-import { insertVersion, type VersionContent } from './insert-template-version.ts';
+import { clocksOf, insertVersion, type VersionContent } from './insert-template-version.ts';
 import { lockRow } from './lock-row.ts';
 import { checkDefinition } from './parameter-schema.ts';
 
@@ -51,5 +51,19 @@ function mergeContent(before: Template, change: TemplateVersionCreation): Versio
   const { description: _, retry_policy, ...rest } = change;
   const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency } = { ...before, ...rest };
   const policy = { ...before.retry_policy, ...retry_policy };
-  return { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency, retry_policy: policy };
+  const clocks = clocksOf({ ...before, ...rest });
+  return {
+    schema,
+    parameters,
+    queue,
+    priority,
+    timeout,
+    cpu,
+    memory_mb,
+    at_most_once,
+    quota_cost,
+    concurrency,
+    retry_policy: policy,
+    ...clocks,
+  };
 }

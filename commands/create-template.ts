@@ -6,7 +6,7 @@ import { findTemplateDetail } from '../entities/template.queries.ts';
 import type { TemplateCreation, TemplateDetail } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
-import { insertVersion, type VersionContent } from './insert-template-version.ts';
+import { clocksOf, insertVersion, type VersionContent } from './insert-template-version.ts';
 import { checkDefinition } from './parameter-schema.ts';
 import { parameterSchema } from './seed.ts';
 
@@ -58,5 +58,6 @@ function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
     at_most_once: creation.at_most_once ?? false,
     quota_cost: creation.quota_cost ?? 0,
     concurrency: creation.concurrency ?? null,
+    ...clocksOf(creation),
   };
 }

@@ -1,12 +1,12 @@
 import { uuidv7 } from 'uuidv7';
-import type { Task } from '../schemas/task.ts';
+import type { Task, TaskSubmission } from '../schemas/task.ts';
 import type { CommandContext } from './context.ts';
-import type { PreparedTask } from './prepare-tasks.ts';
+import type { PreparedTask, PreparedVersion } from './prepare-tasks.ts';
 
 /** The task that a prepared submission becomes, with an id and without times. */
-export function draftTask(ctx: CommandContext, { item, version, parameters, queue }: PreparedTask): Task {
+export function draftTask(ctx: CommandContext, { item, version, parameters, queue, wiring }: PreparedTask): Task {
   return {
-    uuid: uuidv7(),
+    uuid: wiring?.uuid ?? uuidv7(),
     name: item.name ?? version.template,
     template: version.template,
     template_version: version.version,
@@ -32,6 +32,10 @@ export function draftTask(ctx: CommandContext, { item, version, parameters, queu
     queued_at: null,
     started_at: null,
     completed_at: null,
+    held_at: null,
+    waits_for: wiring?.upstreams.filter(({ state }) => state === 'open').length ?? 0,
+    ...clocksOf(item, version),
+    due_at: null,
     result: null,
     error: null,
     created_at: '',
@@ -39,17 +43,36 @@ export function draftTask(ctx: CommandContext, { item, version, parameters, queu
   };
 }
 
+/** Null in the submission takes the template's limit away. */
+function clocksOf(item: TaskSubmission, version: PreparedVersion): Pick<Task, 'queue_timeout_s' | 'start_timeout_s' | 'total_timeout_s'> {
+  const given = Object.fromEntries(Object.entries(item).filter(([, value]) => value !== undefined)) as Partial<TaskSubmission>;
+  const { queue_timeout_s, start_timeout_s, total_timeout_s } = { ...version, ...given };
+  return { queue_timeout_s, start_timeout_s, total_timeout_s };
+}
+
+/** Answers that were stored before tasks had these fields. */
+const EARLIER = { held_at: null, waits_for: 0, queue_timeout_s: null, start_timeout_s: null, total_timeout_s: null, due_at: null };
+
 /** The times and the state that the database gave a fresh task; all follow from one instant, so a replay can rebuild the first answer. */
 export function stampTask(task: Task, now: Date): Task {
   const at = now.toISOString();
-  const waits = task.not_before !== null && new Date(task.not_before) > now;
-  return {
-    ...task,
-    status: waits ? 'pending' : 'queued',
-    pending_reason: waits ? 'not_before' : null,
-    eligible_at: waits ? (task.not_before ?? at) : at,
-    queued_at: waits ? null : at,
-    created_at: at,
-    updated_at: at,
-  };
+  const drafted = { ...EARLIER, ...task };
+  const reason = waitsFor(drafted, now);
+  const eligible_at = drafted.not_before !== null && new Date(drafted.not_before) > now ? drafted.not_before : at;
+  const stamped = { ...drafted, pending_reason: reason, eligible_at, queued_at: reason ? null : at, created_at: at, updated_at: at };
+  return { ...stamped, status: reason ? 'pending' : 'queued', due_at: dueAt(stamped) };
+}
+
+function waitsFor(task: Task, now: Date): Task['pending_reason'] {
+  if (task.waits_for > 0) return 'dependency';
+  return task.not_before !== null && new Date(task.not_before) > now ? 'not_before' : null;
+}
+
+/** As the trigger `keep_due` has it. */
+function dueAt({ queued_at, queue_timeout_s, eligible_at, total_timeout_s, waits_for }: Task): string | null {
+  const ends = [
+    queued_at === null || queue_timeout_s === null ? [] : [Date.parse(queued_at) + queue_timeout_s * 1000],
+    total_timeout_s === null || waits_for > 0 ? [] : [Date.parse(eligible_at) + total_timeout_s * 1000],
+  ].flat();
+  return ends.length === 0 ? null : new Date(Math.min(...ends)).toISOString();
 }

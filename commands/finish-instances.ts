@@ -1,17 +1,19 @@
 import type { Outcome } from '../core/outcome.ts';
 import { type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
 import { type Em, query } from '../entities/sql.ts';
+import { lockLine } from './lock-line.ts';
 
 /**
  * One instance that has ended. `lease_epoch` null: whoever holds it (reconciler, cancel, fallback of a workflow). `log_tail`: the last 64 KB of its
- * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is read.
+ * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is read. `charged`: its end
+ * may change a quota.
  */
 export type FinishItem = {
   runid: string;
   lease_epoch: number | null;
   outcome: Outcome;
   log_tail?: string | null;
-  ended?: { policy: RetryPolicy; retries_used: number; at_most_once: boolean };
+  ended?: { policy: RetryPolicy; retries_used: number; at_most_once: boolean; charged?: boolean };
 };
 
 export type Finished = { runid: string; task_id: string; task_status: string };
@@ -19,7 +21,7 @@ export type Finished = { runid: string; task_id: string; task_status: string };
 /**
  * Makes instances final: state, result, grant, counters, the task's next state, quota and history together, so each grant is released exactly once.
  * Instances that are final already, or owned by another execution, are left alone. Every path to a final state goes here. One statement for each
- * queue and worker, so that no two calls can wait for each other's queues in a ring; in a transaction of one's own pass only one instance.
+ * queue and worker, and for each task that others wait for, so that no two calls can wait for each other's queues in a ring; in a transaction of one's own pass only one instance.
  * @param actor for the history: `worker:<id>`, `reconciler`, `user:<name>`
  * @returns those that this call finished
  */
@@ -30,9 +32,20 @@ export async function finishInstances(em: Em, items: readonly FinishItem[], acto
   return finished;
 }
 
-type Row = { item: FinishItem; next: NextStep };
+/** `line`: the task that others wait for; such a row is a group of its own. */
+type Row = { item: FinishItem; next: NextStep; line: string | null };
 
 async function finishGroup(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
+  const [first] = rows;
+  const line = first?.line;
+  if (!line || first.next.task === 'retry') return await finishRows(em, rows, actor);
+  return await em.transactional(async (tx) => {
+    await lockLine(tx as Em, line, first.next.task !== 'completed');
+    return await finishRows(tx as Em, rows, actor);
+  });
+}
+
+async function finishRows(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
   const column = <T>(pick: (row: Row) => T): T[] => rows.map(pick);
   return await query<Finished>(em, FINISH, [
     column(({ item }) => item.runid),
@@ -57,18 +70,24 @@ function nextStatus(next: NextStep): string {
 }
 
 type Ended = NonNullable<FinishItem['ended']>;
-type Known = Ended & { runid: string; holder: string };
+type Known = Ended & { runid: string; holder: string; line: string | null };
 
 /** Items with what becomes of their tasks, those of one queue and worker together; unknown ones are left out. */
 async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iterable<Row[]>> {
-  const rowOf = (item: FinishItem, ended: Ended): Row => ({ item, next: nextStep(item.outcome, { ...ended, random: Math.random() }) });
+  const rowOf = (item: FinishItem, ended: Ended, line: string | null): Row => ({
+    item,
+    next: nextStep(item.outcome, { ...ended, random: Math.random() }),
+    line,
+  });
   const [only] = items;
-  if (only?.ended && items.length === 1) return [[rowOf(only, only.ended)]];
+  if (only?.ended && !only.ended.charged && items.length === 1) return [[rowOf(only, only.ended, null)]];
   const known = await lookUp(em, items);
   const groups = new Map<string, Row[]>();
   for (const item of items) {
     const found = known.get(item.runid);
-    if (found) groups.set(found.holder, [...(groups.get(found.holder) ?? []), rowOf(item, item.ended ?? found)]);
+    if (!found) continue;
+    const holder = found.line ?? found.holder;
+    groups.set(holder, [...(groups.get(holder) ?? []), rowOf(item, item.ended ?? found, found.line)]);
   }
   return groups.values();
 }
@@ -76,7 +95,8 @@ async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iter
 async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string, Known>> {
   const rows = await query<Known>(
     em,
-    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once, g.queue || ' ' || g.worker as holder
+    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once, g.queue || ' ' || g.worker as holder,
+       case when exists (select 1 from task_dependencies d where d.upstream_id = t.uuid and d.state = 'open') then t.uuid end as line
      from instances i join tasks t on t.uuid = i.task_id join grants g on g.runid = i.runid where i.runid = any($1)`,
     [items.map((item) => item.runid)],
   );
@@ -95,7 +115,8 @@ with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.concurrency_key from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.concurrency_key
+  from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 owned as (
   select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
@@ -105,7 +126,8 @@ i as (
   from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
   where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
-    instances.progress, case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' else f.next end as decided),
+    instances.progress, locked.held,
+    case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
 lg as (
   select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
   from grants join i on i.runid = grants.runid where coalesce(grants.released_at, 'infinity') = 'infinity'),
@@ -136,12 +158,13 @@ lk as (
 t as (
   update tasks set
     status = i.decided,
-    pending_reason = case when i.decided = 'pending' then 'retry' end,
+    pending_reason = case when i.decided = 'pending' then case when i.held then 'hold' else 'retry' end end,
     status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' then coalesce(tasks.cancel_reason, i.code) else i.code end,
     not_before = case when i.decided = 'pending' then clock_timestamp() + make_interval(secs => i.delay_s) else tasks.not_before end,
     queued_at = case when i.decided = 'queued' then clock_timestamp() else tasks.queued_at end,
     completed_at = case when i.decided in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
     retries_used = tasks.retries_used + i.charged,
+    start_timeouts = case when i.code = 'start_timeout' then tasks.start_timeouts + 1 else 0 end,
     progress = i.progress,
     result = i.result,
     error = i.error

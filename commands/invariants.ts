@@ -77,6 +77,20 @@ const INVARIANTS = [
     sql: `select username, used_quota, quota from users where used_quota > quota`,
   },
   {
+    name: 'dependencies_are_settled',
+    promise: 'a task counts its open dependencies, waits while it has some, and none is open on a task that is final',
+    sql: `select t.uuid, t.status, t.waits_for, d.open, d.stale from tasks t, lateral (
+        select count(*)::int4 as open, count(*) filter (where u.status in ('completed', 'failed', 'cancelled'))::int4 as stale
+        from task_dependencies e join tasks u on u.uuid = e.upstream_id where e.task_id = t.uuid and e.state = 'open') d
+      where t.waits_for <> d.open or d.stale > 0 or (d.open > 0 and t.status in ('queued', 'processing'))`,
+  },
+  {
+    name: 'held_tasks_wait',
+    promise: 'a task on hold is not queued, and one that is pending for a hold is held',
+    sql: `select uuid, status, pending_reason, held_at from tasks
+      where (held_at is not null and status = 'queued') or (pending_reason = 'hold' and held_at is null)`,
+  },
+  {
     name: 'submission_is_audited',
     promise: 'every task has its audit row',
     sql: `select t.uuid from tasks t where not exists (

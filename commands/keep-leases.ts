@@ -2,7 +2,10 @@ import { type Em, query } from '../entities/sql.ts';
 
 /** A running instance and the execution that believes to own it; `progress` 0–100. */
 export type Lease = { runid: string; lease_epoch: number; progress: number; note: string | null };
-export type KeptLease = { runid: string; cancel_requested: boolean };
+/** `cancel_grace_s` null: as the engine likes. `overdue`: the task's total time-out is over. */
+export type KeptLease = { runid: string; cancel_requested: boolean; cancel_grace_s: number | null; overdue: boolean };
+
+const KEPT = `i.runid, i.cancel_requested_at is not null as cancel_requested, i.cancel_grace_s, coalesce(i.due_at <= clock_timestamp(), false) as overdue`;
 
 /** `write`: also record heartbeat and progress; without it, only look, which costs no write. */
 export type KeepLeases = { boot_id: string; leases: readonly Lease[]; write: boolean };
@@ -19,7 +22,7 @@ export async function keepLeases(em: Em, { boot_id, leases, write }: KeepLeases)
 }
 
 const LOOK = `
-select i.runid, i.cancel_requested_at is not null as cancel_requested
+select ${KEPT}
 from unnest($1::uuid[], $2::int4[]) as l(runid, epoch) join instances i on i.runid = l.runid
 where i.lease_epoch = l.epoch and i.boot_id = $3 and i.status = 'running'`;
 
@@ -31,4 +34,4 @@ with own as (
   where i.lease_epoch = l.epoch and i.boot_id = $3 and i.status = 'running' order by i.runid for no key update of i)
 update instances i set heartbeat_at = clock_timestamp(), progress = greatest(i.progress, least(100, own.progress)), progress_note = own.note
 from own where i.runid = own.runid
-returning i.runid, i.cancel_requested_at is not null as cancel_requested`;
+returning ${KEPT}`;

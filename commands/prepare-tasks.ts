@@ -7,6 +7,7 @@ import { type Em, query } from '../entities/sql.ts';
 import type { TaskSubmission } from '../schemas/task.ts';
 import { type CommandContext, hasRight } from './context.ts';
 import { engineProblems, schemaProblems } from './validate-parameters.ts';
+import type { Wiring } from './wire-tasks.ts';
 
 export type PreparedVersion = {
   id: number;
@@ -23,6 +24,9 @@ export type PreparedVersion = {
   at_most_once: boolean;
   quota_cost: number;
   concurrency: Concurrency | null;
+  queue_timeout_s: number | null;
+  start_timeout_s: number | null;
+  total_timeout_s: number | null;
 };
 export type PreparedQueue = { name: string; step_s: number };
 
@@ -39,6 +43,8 @@ export type PreparedTask = {
   /** The key of which it takes a place; null: none. */
   concurrency_key: string | null;
   warnings: string[];
+  /** What it waits for; only where it, or something that waits for it, names other tasks. */
+  wiring?: Wiring;
 };
 
 type Resolved = PreparedVersion & {
@@ -134,7 +140,12 @@ function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault |
   return fault('unsatisfiable', '/template', detail);
 }
 
+/** Lists hold up to 200 tasks with their parameters, so these must stay small. */
+const MOST_BYTES = 262_144;
+
 function parameterProblems(row: Resolved, engine: Engine, parameters: Record<string, unknown>): FieldProblem[] {
+  const bytes = Buffer.byteLength(JSON.stringify(parameters));
+  if (bytes > MOST_BYTES) return [{ pointer: '/parameters', detail: `must not be larger than ${MOST_BYTES} bytes as JSON, got ${bytes}` }];
   const problems = schemaProblems(`version ${row.id}`, row.schema, parameters);
   return problems.length > 0 ? problems : engineProblems(engine.parameters, parameters);
 }
@@ -201,6 +212,7 @@ async function resolve(em: Em, items: readonly TaskSubmission[]): Promise<Map<st
 const RESOLVE = `
 select w.template as wanted_template, w.queue as wanted_queue, w.version as wanted_version, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
   v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost, v.concurrency,
+  v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s,
   q.name as queue_name, q.status as queue_status, q.step_s, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,

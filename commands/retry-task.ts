@@ -8,6 +8,7 @@ type Row = { status: TaskStatus; user_id: number; quota_cost: number };
 
 /**
  * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again.
+ * Dependencies that were not met when it was cancelled count no more, those still open do; what had waited for this task is not recalled.
  * @throws EngineError not_found (also for others' tasks), conflict: not failed or cancelled, quota_exceeded
  */
 export async function retryTask(ctx: CommandContext, uuid: string): Promise<void> {
@@ -49,9 +50,10 @@ async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> 
 
 const REQUEUE = `
 with t as (
-  update tasks set status = 'queued', pending_reason = null, status_reason = null, cancel_requested_at = null, cancel_reason = null,
+  update tasks set status = case when waits_for > 0 then 'pending' else 'queued' end, pending_reason = case when waits_for > 0 then 'dependency' end,
+    held_at = null, start_timeouts = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
     completed_at = null, result = null, error = null, progress = 0, retries_used = 0, not_before = null,
     eligible_at = now(), queued_at = now(), vtime = now() - make_interval(secs => priority * q.step_s)
   from (select name, step_s from queues) q
-  where uuid = $1 and q.name = tasks.queue returning uuid)
-insert into task_history (task_id, subject, from_status, to_status, reason, actor) select uuid, 'task', $2, 'queued', 'retry', $3 from t`;
+  where uuid = $1 and q.name = tasks.queue returning uuid, status)
+insert into task_history (task_id, subject, from_status, to_status, reason, actor) select uuid, 'task', $2, status, 'retry', $3 from t`;

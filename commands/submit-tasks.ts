@@ -6,8 +6,10 @@ import type { Task } from '../schemas/task.ts';
 import { actorName, type CommandContext } from './context.ts';
 import { draftTask, stampTask } from './draft-task.ts';
 import { type ItemKey, keysOf, type Submission } from './item-keys.ts';
+import { insertDependencies, lockUpstreams } from './lock-upstreams.ts';
 import { type PreparedTask, prepareTasks } from './prepare-tasks.ts';
 import { replayedTasks, type StoredAnswer } from './replayed-tasks.ts';
+import { wireTasks } from './wire-tasks.ts';
 
 /** `tasks` in the order of the items; `replayed`: nothing was submitted now, these are the first answer's. `warnings`: one sentence each. */
 export type Submitted = { tasks: Task[]; replayed: boolean; warnings: string[] };
@@ -40,7 +42,7 @@ async function submitFresh(ctx: CommandContext, { submission, keys, earlier }: R
   if (fresh.length === 0) return { tasks: submission.items.map((_, i) => answered.get(i) as Task), replayed: true, warnings: [] };
   const prepared = await prepareTasks(ctx, fresh, engines);
   const open = keys.filter(({ key }) => !earlier.has(key));
-  const inserted = await insertOnce(ctx, prepared, open);
+  const inserted = await insertOnce(ctx, wireTasks(prepared, submission.items, answered), open);
   if (!inserted) return null;
   for (const [n, task] of inserted.entries()) answered.set(fresh[n]?.index ?? n, task);
   const warnings = [...new Set(prepared.flatMap((task) => task.warnings))];
@@ -50,11 +52,14 @@ async function submitFresh(ctx: CommandContext, { submission, keys, earlier }: R
 /** One statement, one round trip; in a transaction where losing a key must undo something: other keys, or the charged quota. */
 async function insertOnce(ctx: CommandContext, prepared: readonly PreparedTask[], keys: readonly ItemKey[]): Promise<Task[] | null> {
   const charged = prepared.some((p) => p.version.quota_cost > 0);
-  if (keys.length === 0 || (keys.length === 1 && !charged)) return await insert(ctx.em, ctx, { prepared, keys });
+  const wired = prepared.some((p) => p.wiring);
+  if (!wired && (keys.length === 0 || (keys.length === 1 && !charged))) return await insert(ctx.em, ctx, { prepared, keys });
   try {
     return await ctx.em.transactional(async (tx) => {
-      const tasks = await insert(tx as Em, ctx, { prepared, keys });
+      const known = wired ? await lockUpstreams(tx as Em, ctx, prepared) : prepared;
+      const tasks = await insert(tx as Em, ctx, { prepared: known, keys });
       if (!tasks) throw new KeyTaken();
+      if (wired) await insertDependencies(tx as Em, known);
       return tasks;
     });
   } catch (error) {
@@ -81,6 +86,7 @@ async function insert(em: Em, ctx: CommandContext, { prepared, keys }: Insertion
     keys.map((k) => k.key),
     keys.map((k) => k.request_hash),
     answers.map((answer) => JSON.stringify(answer)),
+    ...clockColumns(tasks),
   ]);
   const row = rows[0];
   if (!row?.charged) throw new EngineError('quota_exceeded', `quota: ${cost} needed, not enough left for user "${ctx.actor.username}"`);
@@ -112,6 +118,13 @@ function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]):
   ];
 }
 
+const clockColumns = (tasks: readonly Task[]): unknown[] => [
+  tasks.map((t) => t.waits_for),
+  tasks.map((t) => t.queue_timeout_s),
+  tasks.map((t) => t.start_timeout_s),
+  tasks.map((t) => t.total_timeout_s),
+];
+
 /**
  * The idempotency rows go first, in the order of their keys, so that two batches with the same ones cannot wait for each other in a ring: a
  * second request with the same key waits for the first one's commit and then finds the gate closed. Without
@@ -129,17 +142,22 @@ gate as (
 open as (select charged.ok and (select count(*) from gate) = cardinality($24::text[]) as ok from charged),
 s as (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::jsonb[], $7::int4[], $8::int4[], $9::text[], $10::jsonb[],
-    $11::numeric[], $12::int4[], $13::text[], $14::timestamptz[], $15::jsonb[], $16::bool[], $17::int4[], $18::int4[], $19::text[])
+    $11::numeric[], $12::int4[], $13::text[], $14::timestamptz[], $15::jsonb[], $16::bool[], $17::int4[], $18::int4[],
+    $19::text[], $27::int4[], $28::int4[], $29::int4[], $30::int4[])
   as s(uuid, name, template, version, type, parameters, priority, timeout, queue, tags, cpu, memory_mb, need, not_before, retry_policy,
-    at_most_once, quota_cost, step_s, concurrency_key)),
+    at_most_once, quota_cost, step_s, concurrency_key,
+    waits_for, queue_timeout_s, start_timeout_s, total_timeout_s)),
 t as (
   insert into tasks (uuid, name, template, template_version_id, type, status, pending_reason, parameters, priority, timeout, queue, user_id, tags,
-    cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost, concurrency_key)
+    cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost, concurrency_key, waits_for,
+    queue_timeout_s, start_timeout_s, total_timeout_s)
   select s.uuid, s.name, s.template, s.version, s.type,
-    case when s.not_before > now()::timestamptz(3) then 'pending' else 'queued' end, case when s.not_before > now()::timestamptz(3) then 'not_before' end,
+    case when s.waits_for > 0 or s.not_before > now()::timestamptz(3) then 'pending' else 'queued' end,
+    case when s.waits_for > 0 then 'dependency' when s.not_before > now()::timestamptz(3) then 'not_before' end,
     s.parameters, s.priority, s.timeout, s.queue, $20, s.tags, s.cpu, s.memory_mb, s.need,
     greatest(now(), s.not_before) - make_interval(secs => s.priority * s.step_s), greatest(now(), s.not_before), s.not_before,
-    case when s.not_before > now()::timestamptz(3) then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost, s.concurrency_key
+    case when s.waits_for > 0 or s.not_before > now()::timestamptz(3) then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost, s.concurrency_key,
+    s.waits_for, s.queue_timeout_s, s.start_timeout_s, s.total_timeout_s
   from s, open where open.ok order by s.concurrency_key
   returning uuid, status, template, queue, priority),
 h as (

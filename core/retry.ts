@@ -17,7 +17,7 @@ export type RetryPolicy = {
 export const NO_RETRY: RetryPolicy = { max_attempts: 1, initial_s: 1, factor: 2, max_s: 300, jitter: 0, codes: null };
 
 /** Errors that a repetition cannot mend. */
-const HOPELESS = new Set(['invalid_input', 'forbidden', 'not_found', 'outbound_refused', 'image_not_found', 'engine_unknown']);
+const HOPELESS = new Set(['invalid_input', 'forbidden', 'not_found', 'outbound_refused', 'image_not_found', 'engine_unknown', 'no_worker']);
 
 /** Seconds before the `retry`-th repetition (from 1). `random` in [0, 1). */
 export function backoffSeconds(policy: RetryPolicy, retry: number, random: number): number {
@@ -32,12 +32,14 @@ export type NextStep = { task: 'completed' | 'failed' | 'cancelled' } | { task: 
 type EndedInstance = { policy: RetryPolicy; retries_used: number; at_most_once: boolean; random: number };
 
 /**
- * Decides between final and again. A lost instance queues again at once and free of charge unless the task is `at_most_once`;
- * failed and timed-out ones follow the policy; cancelled ones are final.
+ * Decides between final and again. A lost instance queues again at once and free of charge unless the task is `at_most_once`; one that nobody
+ * started always does. Failed and timed-out ones follow the policy; cancelled ones, and those whose total time-out is over, are final.
  */
 export function nextStep(outcome: Pick<Outcome, 'status' | 'code'>, ended: EndedInstance): NextStep {
   if (outcome.status === 'completed' || outcome.status === 'cancelled') return { task: outcome.status };
-  if (outcome.status === 'lost') return ended.at_most_once ? { task: 'failed' } : { task: 'retry', delay_s: 0, charged: false };
+  if (outcome.code === 'total_timeout') return { task: 'failed' };
+  if (outcome.status === 'lost')
+    return ended.at_most_once && outcome.code !== 'start_timeout' ? { task: 'failed' } : { task: 'retry', delay_s: 0, charged: false };
   const retryable = ended.policy.codes ? ended.policy.codes.includes(outcome.code) : !HOPELESS.has(outcome.code);
   const retry = ended.retries_used + 1;
   if (!retryable || retry >= ended.policy.max_attempts) return { task: 'failed' };

@@ -3,6 +3,7 @@ import { admit, startable } from '../commands/admit.ts';
 import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
+import { sweepClocks } from './clocks.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { TemporalLink } from './temporal-link.ts';
 import { WorkflowStarter } from './workflow-starter.ts';
@@ -83,6 +84,7 @@ export class Dispatcher {
   private async onPoll(): Promise<void> {
     this.poll_due = false;
     await releaseDue(this.deps.fork());
+    await sweepClocks(this.deps, this.link.seen_s);
     if (performance.now() - this.run_times_at < RUN_TIMES_EVERY_MS) return;
     this.run_times_at = performance.now();
     await refreshRunTimes(this.deps.fork());

@@ -4,6 +4,7 @@ import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
+import { BulkWorker } from './bulk-worker.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
@@ -38,7 +39,7 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const orchestrator = new OrchestratorWorker(deps, poke);
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
-  const watchers = [...keepers, orchestrator, ...schedules];
+  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke)];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

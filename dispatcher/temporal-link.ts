@@ -15,6 +15,7 @@ export class TemporalLink {
   private readonly logger: Logger;
   private failures = 0;
   private ask_at = 0;
+  private up_since = performance.now();
 
   constructor(client: Client, logger: Logger) {
     this.client = client;
@@ -23,6 +24,11 @@ export class TemporalLink {
 
   get up(): boolean {
     return this.failures === 0;
+  }
+
+  /** Seconds without a break since Temporal was found to answer; 0 while it does not. */
+  get seen_s(): number {
+    return this.up ? (performance.now() - this.up_since) / 1000 : 0;
   }
 
   /** A call to Temporal failed for a reason that lies in the connection or the server. */
@@ -43,7 +49,10 @@ export class TemporalLink {
   async ask(): Promise<boolean> {
     try {
       await within(ANSWER_MS, 'Temporal', this.client.workflowService.getSystemInfo({}));
-      if (!this.up) this.logger.info({ failures: this.failures }, 'Temporal answers again');
+      if (!this.up) {
+        this.logger.info({ failures: this.failures }, 'Temporal answers again');
+        this.up_since = performance.now();
+      }
       this.failures = 0;
       return true;
     } catch (cause) {

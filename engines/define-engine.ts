@@ -6,7 +6,7 @@ import type { Outcome } from '../core/outcome.ts';
 export type OnWorkerLost = 'reattach' | 'resume' | 'new_instance';
 
 /** Why a run must stop; the `reason` of the abort signal. */
-export type StopReason = 'cancel' | 'timeout' | 'superseded' | 'shutdown';
+export type StopReason = 'cancel' | 'timeout' | 'total_timeout' | 'superseded' | 'shutdown';
 
 /** Facts of the instance that an engine may need. CPU in cores, memory in MB, `timeout` in seconds. `execution` counts entries into the same instance, from 1. */
 export type EngineInstance = {
@@ -34,6 +34,8 @@ export type EngineLog = {
 export type EngineContext = {
   /** Aborted with a `StopReason`; the run must have stopped its work and returned or thrown within seconds. */
   signal: AbortSignal;
+  /** Once `signal` is aborted: seconds that the work may take to end by itself before it is killed; null: as the engine likes. */
+  graceS(): number | null;
   log: EngineLog;
   /** Reports progress, 0–100, and a word on what is being done; liveness is reported without it. */
   progress(percent: number, note?: string): void;

@@ -2,9 +2,10 @@ import { EngineError } from '../core/errors.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { EngineContext, StopReason } from './define-engine.ts';
 
-/** Why the signal was aborted. An abort without a known reason (a bare `abort()`) counts as cancel. */
-export function stopReason(signal: AbortSignal): StopReason {
+/** Why the signal was aborted, as far as the work is concerned: the total time-out is a time-out. An abort without a known reason (a bare `abort()`) counts as cancel. */
+export function stopReason(signal: AbortSignal): Exclude<StopReason, 'total_timeout'> {
   const reason: unknown = signal.reason;
+  if (reason === 'total_timeout') return 'timeout';
   return reason === 'timeout' || reason === 'superseded' || reason === 'shutdown' ? reason : 'cancel';
 }
 

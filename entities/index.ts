@@ -1,6 +1,8 @@
 import { AdmissionDecision } from './admission-decision.ts';
 import { AuditLog } from './audit-log.ts';
 import { Backfill } from './backfill.ts';
+import { BulkAction } from './bulk-action.ts';
+import { BulkActionItem } from './bulk-action-item.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
@@ -16,6 +18,7 @@ import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
 import { Task } from './task.ts';
+import { TaskDependency } from './task-dependency.ts';
 import { TaskHistory } from './task-history.ts';
 import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
@@ -41,6 +44,9 @@ export const entities = [
   AuditLog,
   IdempotencyKey,
   InstanceLog,
+  TaskDependency,
+  BulkAction,
+  BulkActionItem,
   RetentionRun,
   Schedule,
   Backfill,

@@ -36,6 +36,9 @@ const InstanceSchema = defineEntity({
     error: p.json<OutcomeError>().nullable(),
     log_lines: p.integer().default(0),
     log_lines_cut: p.integer().default(0),
+    due_at: p.datetime(3).nullable(),
+    cancel_grace_s: p.integer().nullable(),
+    stop_by: p.datetime(3).nullable(),
     ...times,
   },
   uniques: [{ name: 'instances_task_attempt_key', properties: ['task', 'attempt'] }],
@@ -47,6 +50,10 @@ const InstanceSchema = defineEntity({
     {
       name: 'idx_instances_live',
       expression: `create index idx_instances_live on instances (worker, created_at) where status in ('starting', 'running')`,
+    },
+    {
+      name: 'idx_instances_stop_by',
+      expression: `create index idx_instances_stop_by on instances (stop_by) where status in ('starting', 'running') and stop_by is not null`,
     },
     { name: 'idx_instances_created', properties: ['created_at', 'runid'] },
   ],
@@ -60,6 +67,8 @@ const InstanceSchema = defineEntity({
  * One execution of a task. `starting` and `running` hold a grant; final states never change. `lease_epoch`: number of the activity execution that
  * owns it; every heartbeat, log and finish write names it, so that a superseded one writes nothing. `logs`: the last 64 KB, written at the end;
  * all lines are in `instance_logs`. `log_lines`: stored lines, `log_lines_cut`: those over the cap. `timeout` in seconds.
+ * `due_at`: end of the task's total time-out. `cancel_grace_s`: what a cancellation leaves the work to end by itself; null: as the engine likes.
+ * `stop_by`: ended by force when it is still live then.
  */
 export class Instance extends InstanceSchema.class {}
 InstanceSchema.setClass(Instance);

@@ -19,6 +19,6 @@ const TaskHistorySchema = defineEntity({
   indexes: [{ name: 'idx_task_history_task', properties: ['task', 'id'] }],
 });
 
-/** Every change of state of a task and of its instances, in order; append-only. `actor`: `user:<name>`, `dispatcher`, `worker:<id>`, `reconciler`. */
+/** Every change of state of a task and of its instances, in order; append-only. `actor`: `user:<name>`, `dispatcher`, `worker:<id>`, `reconciler`, `dependencies`. */
 export class TaskHistory extends TaskHistorySchema.class {}
 TaskHistorySchema.setClass(TaskHistory);

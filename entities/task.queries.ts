@@ -1,7 +1,7 @@
 import type { TaskStatus } from '../core/states.ts';
 import type { HistoryEntry } from '../schemas/history.ts';
-import type { Task } from '../schemas/task.ts';
-import { conditions, type Key, type Page, type PageRequest, readPage, where } from './page.ts';
+import type { Dependency, Task } from '../schemas/task.ts';
+import { type Conditions, conditions, type Key, type Page, type PageRequest, readPage, where } from './page.ts';
 import { type Em, query } from './sql.ts';
 import { wireNumber, wireTime, wireTimes } from './wire.ts';
 
@@ -11,8 +11,8 @@ export type Scope = { user_id: number | null };
 const COLUMNS = `t.uuid, t.name, t.template, v.version as template_version, t.type, t.status, t.pending_reason, t.status_reason, t.parameters,
   t.queue, u.username as user, t.priority, t.timeout, ${wireNumber('t.cpu')}, t.memory_mb, t.tags, t.attempt, t.retries_used, t.progress,
   (select i.runid from instances i where i.task_id = t.uuid order by i.attempt desc limit 1) as runid,
-  ${['cancel_requested_at', 'not_before', 'eligible_at', 'queued_at', 'started_at', 'completed_at'].map((c) => wireTime(`t.${c}`)).join(', ')},
-  t.result, t.error, ${wireTimes('t')}`;
+  ${['cancel_requested_at', 'not_before', 'eligible_at', 'queued_at', 'started_at', 'completed_at', 'held_at', 'due_at'].map((c) => wireTime(`t.${c}`)).join(', ')},
+  t.waits_for, t.queue_timeout_s, t.start_timeout_s, t.total_timeout_s, t.result, t.error, ${wireTimes('t')}`;
 const FROM = 'tasks t join template_versions v on v.id = t.template_version_id join users u on u.id = t.user_id';
 
 /** One task as the API shows it; null when there is none or it is somebody else's. */
@@ -26,6 +26,7 @@ export async function findTask(em: Em, uuid: string, scope: Scope): Promise<Task
 
 /** Filters that are absent are undefined. `tags`: all of them must be there; `q`: part of the name, without case; times are exclusive bounds. */
 export type TaskFilter = {
+  uuids?: string[];
   status?: TaskStatus[];
   queue?: string;
   template?: string;
@@ -47,9 +48,10 @@ const sortKey = (sort: TaskSort): Key => {
 
 const contains = (part: string): string => `%${part.replaceAll(/[\\%_]/g, '\\$&')}%`;
 
-/** Tasks by filter, one page in one statement. */
-export async function listTasks(em: Em, filter: TaskFilter & Scope & { sort: TaskSort }, page: PageRequest): Promise<Page<Task>> {
+/** The clauses of a filter, upon `tasks t`. */
+export function taskConditions(filter: TaskFilter & Scope): Conditions {
   const list = conditions();
+  where(list, 't.uuid = any(?::uuid[])', filter.uuids);
   where(list, 't.user_id = ?', filter.user_id);
   where(list, 't.status = any(?::text[])', filter.status);
   where(list, 't.queue = ?', filter.queue);
@@ -60,8 +62,20 @@ export async function listTasks(em: Em, filter: TaskFilter & Scope & { sort: Tas
   where(list, 't.created_at < ?::timestamptz', filter.created_before);
   where(list, 't.user_id = (select id from users where username = ?)', filter.user);
   where(list, 't.name ilike ?', filter.q === undefined ? undefined : contains(filter.q));
+  return list;
+}
+
+/** Tasks by filter, one page in one statement. */
+export async function listTasks(em: Em, filter: TaskFilter & Scope & { sort: TaskSort }, page: PageRequest): Promise<Page<Task>> {
   const keys: Key[] = [sortKey(filter.sort), { column: 't.uuid', kind: 'uuid' }];
-  const listing = { columns: COLUMNS, from: FROM, conditions: list, sort: filter.sort, descending: filter.sort.startsWith('-'), keys };
+  const listing = {
+    columns: COLUMNS,
+    from: FROM,
+    conditions: taskConditions(filter),
+    sort: filter.sort,
+    descending: filter.sort.startsWith('-'),
+    keys,
+  };
   return await readPage<Task>(em, listing, page);
 }
 
@@ -72,4 +86,14 @@ export async function listHistory(em: Em, uuid: string, page: PageRequest): Prom
   const columns = `${wireNumber('h.id')}, h.runid, h.subject, h.from_status, h.to_status, h.reason, h.actor, ${wireTime('h.created_at')}`;
   const keys: Key[] = [{ column: 'h.id', kind: 'integer' }];
   return await readPage(em, { columns, from: 'task_history h', conditions: list, sort: 'id', descending: false, keys }, page);
+}
+
+/** What a task waits for, or waited for. */
+export async function listDependencies(em: Em, uuid: string, page: PageRequest): Promise<Page<Dependency>> {
+  const list = conditions();
+  where(list, 'd.task_id = ?', uuid);
+  const from = 'task_dependencies d join tasks t on t.uuid = d.upstream_id';
+  const columns = 'd.upstream_id as task, d.condition, d.state, t.status';
+  const keys: Key[] = [{ column: 'd.upstream_id', kind: 'uuid' }];
+  return await readPage(em, { columns, from, conditions: list, sort: 'task', descending: false, keys }, page);
 }

@@ -48,6 +48,13 @@ const TaskSchema = defineEntity({
     result: p.json<Record<string, unknown>>().nullable(),
     error: p.json<OutcomeError>().nullable(),
     source_id: p.uuid().nullable(),
+    held_at: p.datetime(3).nullable(),
+    waits_for: p.integer().default(0),
+    queue_timeout_s: p.integer().nullable(),
+    start_timeout_s: p.integer().nullable(),
+    total_timeout_s: p.integer().nullable(),
+    start_timeouts: p.integer().default(0),
+    due_at: p.datetime(3).nullable(),
     ...times,
   },
   indexes: [
@@ -70,12 +77,20 @@ const TaskSchema = defineEntity({
       name: 'idx_tasks_completed',
       expression: `create index idx_tasks_completed on tasks (template, completed_at) where status = 'completed'`,
     },
+    {
+      name: 'idx_tasks_overdue',
+      expression: `create index idx_tasks_overdue on tasks (due_at) where status in ('pending', 'queued') and due_at is not null`,
+    },
     { name: 'idx_tasks_tags', expression: 'create index idx_tasks_tags on tasks using gin (tags jsonb_path_ops)' },
   ],
   checks: [
     {
       name: 'tasks_range_check',
       expression: 'priority >= 0 and priority <= 100 and timeout > 0 and cpu >= 0 and memory_mb >= 0 and quota_cost >= 0',
+    },
+    {
+      name: 'tasks_controls_check',
+      expression: 'waits_for >= 0 and start_timeouts >= 0 and queue_timeout_s > 0 and start_timeout_s > 0 and total_timeout_s > 0',
     },
     { name: 'tasks_progress_check', expression: 'progress >= 0 and progress <= 100' },
     { name: 'tasks_pending_check', expression: `(status = 'pending') = (pending_reason is not null)` },
@@ -88,6 +103,9 @@ const TaskSchema = defineEntity({
  * last instance, always rising; `retries_used`: those that the retry policy counts. `result` and `error` repeat the last instance's.
  * `source_id`: the schedule or backfill that submitted it, which counts its tasks that are not final by it; null: neither.
  * `parked`: it waits for a place of its `concurrency_key` and is no candidate until it gets one.
+ * `held_at`: nothing of it starts until it is released. `waits_for`: open rows in `task_dependencies`. Time-outs in seconds, null for none:
+ * `queue_timeout_s` since it was queued, `start_timeout_s` of a starting instance, `total_timeout_s` since `eligible_at`. `start_timeouts`: instances in
+ * a row that nobody started. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
  */
 export class Task extends TaskSchema.class {
   /** True when nothing but a retry command can move it. */

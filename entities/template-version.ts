@@ -23,10 +23,14 @@ const TemplateVersionSchema = defineEntity({
     at_most_once: p.boolean().default(false),
     quota_cost: p.integer().default(0),
     concurrency: p.json<Concurrency>().nullable(),
+    queue_timeout_s: p.integer().nullable(),
+    start_timeout_s: p.integer().nullable(),
+    total_timeout_s: p.integer().nullable(),
     ...times,
   },
   uniques: [{ name: 'template_versions_template_version_key', properties: ['template', 'version'] }],
   checks: [
+    { name: 'template_versions_clocks_check', expression: 'queue_timeout_s > 0 and start_timeout_s > 0 and total_timeout_s > 0' },
     {
       name: 'template_versions_range_check',
       expression: 'priority >= 0 and priority <= 100 and timeout > 0 and cpu >= 0 and memory_mb >= 0 and quota_cost >= 0',

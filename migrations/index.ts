@@ -1,5 +1,6 @@
 import { Migration0001Initial } from './0001-initial.ts';
 import { Migration0002Admission } from './0002-admission.ts';
+import { Migration0003Controls } from './0003-controls.ts';
 import { Migration0004Schedules } from './0004-schedules.ts';
 import { Migration0005Retention } from './0005-retention.ts';
 
@@ -7,6 +8,7 @@ import { Migration0005Retention } from './0005-retention.ts';
 export const migrations = [
   { name: '0001-initial', class: Migration0001Initial },
   { name: '0002-admission', class: Migration0002Admission },
+  { name: '0003-controls', class: Migration0003Controls },
   { name: '0004-schedules', class: Migration0004Schedules },
   { name: '0005-retention', class: Migration0005Retention },
 ];

@@ -28,6 +28,9 @@ export const MemoryMb = z.int().min(0).max(1_000_000_000);
 /** Seconds that an instance may run: up to 30 days. */
 export const TimeoutS = z.int().min(1).max(2_592_000);
 
+/** Seconds that a task may wait, start or take in all: up to a year. */
+export const ClockS = z.int().min(1).max(31_622_400);
+
 /** Up to 20 labels of a task: `{"env": "prod"}`. */
 export const Tags = z
   .record(text(50).min(1), text(200))

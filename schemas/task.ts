@@ -1,6 +1,28 @@
 import { z } from 'zod';
 import { PendingReason, TaskStatus } from '../core/states.ts';
-import { Instant, Name, Priority, Tags, TimeoutS, text } from './limits.ts';
+import { ClockS, Instant, Name, Priority, Tags, TimeoutS, text } from './limits.ts';
+
+/** Clocks beside the run time-out; what is left out comes from the template, null is no limit. */
+const clocks = {
+  queue_timeout_s: ClockS.nullable().optional().describe('seconds that it may stay queued; then it fails with `queue_timeout`'),
+  start_timeout_s: ClockS.nullable()
+    .optional()
+    .describe('seconds that an instance may stay starting; then another worker is tried, three times; null: 300'),
+  total_timeout_s: ClockS.nullable()
+    .optional()
+    .describe('seconds from when it could start first until its end, retries included; then it fails with `total_timeout`'),
+};
+
+/** What a task waits for: another task, or the item of the same batch with this `ref`. */
+export const After = z
+  .strictObject({
+    task: z.uuid().toLowerCase().optional(),
+    ref: text(100).min(1).optional(),
+    condition: z.enum(['succeeded', 'done']).default('succeeded').describe('`succeeded`: it completed; `done`: it ended in any way'),
+  })
+  .refine((after) => (after.task === undefined) !== (after.ref === undefined), 'must have either task or ref')
+  .meta({ id: 'After' });
+export type After = z.output<typeof After>;
 
 /** What a user sends to have a template run. What is left out comes from the template. */
 export const TaskSubmission = z
@@ -14,6 +36,13 @@ export const TaskSubmission = z
     timeout: TimeoutS.optional().describe('seconds that an instance may run'),
     not_before: Instant.optional().describe('do not start earlier'),
     tags: Tags.default({}),
+    ...clocks,
+    ref: text(100).min(1).optional().describe('in a batch: name by which other items refer to this one in `after`'),
+    after: z
+      .array(After)
+      .max(100)
+      .optional()
+      .describe('starts when all of these have ended; is cancelled when one that must succeed does not'),
     idempotency_key: text(255).min(1).optional().describe('in a batch: as the header, for this item'),
   })
   .meta({ id: 'TaskSubmission' });
@@ -53,6 +82,12 @@ export const Task = z
     queued_at: z.iso.datetime().nullable(),
     started_at: z.iso.datetime().nullable(),
     completed_at: z.iso.datetime().nullable(),
+    held_at: z.iso.datetime().nullable().describe('nothing of it starts until it is released'),
+    waits_for: z.int().describe('tasks that it still waits for'),
+    queue_timeout_s: z.int().nullable(),
+    start_timeout_s: z.int().nullable(),
+    total_timeout_s: z.int().nullable(),
+    due_at: z.iso.datetime().nullable().describe('when the first of its clocks that run now is over'),
     result: z.record(z.string(), z.unknown()).nullable(),
     error: OutcomeError.nullable(),
     created_at: z.iso.datetime(),
@@ -66,3 +101,43 @@ export const SubmittedTask = Task.extend({ warnings: z.array(z.string()).optiona
 
 /** The answer to a batch, in the order of its items. */
 export const SubmittedBatch = z.object({ items: z.array(Task), warnings: z.array(z.string()) }).meta({ id: 'SubmittedBatch' });
+
+/** What may be changed of a task. What is left out stays; null takes a limit or a start time away. */
+export const TaskChange = z
+  .strictObject({
+    priority: Priority.optional(),
+    queue: Name.optional().describe('moves it; keeps its place by time'),
+    tags: Tags.optional().describe('replaces all of them'),
+    not_before: Instant.nullable().optional(),
+    timeout: TimeoutS.optional(),
+    ...clocks,
+  })
+  .refine((change) => Object.keys(change).length > 0, 'must change something')
+  .meta({ id: 'TaskChange' });
+export type TaskChange = z.output<typeof TaskChange>;
+
+/** One task that another waits for, or waited for; `state`: `open`, `met`, or `broken` when it did not succeed. */
+export const Dependency = z
+  .object({
+    task: z.uuid(),
+    condition: z.enum(['succeeded', 'done']),
+    state: z.enum(['open', 'met', 'broken']),
+    status: z.enum(TaskStatus),
+  })
+  .meta({ id: 'Dependency' });
+export type Dependency = z.output<typeof Dependency>;
+
+/** How a task is to be cancelled. */
+export const CancelWish = z
+  .strictObject({
+    reason: text(500).min(1).nullable().default(null),
+    grace_s: z
+      .int()
+      .min(0)
+      .max(60)
+      .nullable()
+      .default(null)
+      .describe('seconds that running work gets to end by itself before it is killed; null: as its engine likes'),
+  })
+  .meta({ id: 'CancelWish' });
+export type CancelWish = z.output<typeof CancelWish>;

@@ -98,7 +98,11 @@ export class LeaseKeeper implements Leases {
 
   private async obey(leases: Lease[], kept: KeptLease[]): Promise<void> {
     const ours = new Map(kept.map((lease) => [lease.runid, lease]));
-    for (const lease of leases) if (ours.get(lease.runid)?.cancel_requested) lease.stop('cancel');
+    for (const lease of leases) {
+      const own = ours.get(lease.runid);
+      if (own?.cancel_requested) lease.stop('cancel', own.cancel_grace_s);
+      else if (own?.overdue) lease.stop('total_timeout');
+    }
     await this.lose(leases.filter(({ runid }) => !ours.has(runid)));
   }
 

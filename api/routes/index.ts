@@ -5,6 +5,11 @@ import { getRetentionRunRoute } from './admin/get-retention-run.ts';
 import { listRetentionRunsRoute } from './admin/list-retention-runs.ts';
 import { requestRetentionRoute } from './admin/request-retention.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
+import { cancelBulkActionRoute } from './bulk-actions/cancel-bulk-action.ts';
+import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
+import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
+import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
+import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
@@ -40,9 +45,12 @@ import { deleteSecretRoute } from './secrets/delete-secret.ts';
 import { listSecretsRoute } from './secrets/list-secrets.ts';
 import { replaceSecretRoute } from './secrets/replace-secret.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
+import { changeTaskRoute } from './tasks/change-task.ts';
 import { explainTaskRoute } from './tasks/explain-task.ts';
 import { getTaskRoute } from './tasks/get-task.ts';
 import { getTaskLogsRoute } from './tasks/get-task-logs.ts';
+import { holdTaskRoute, releaseTaskRoute } from './tasks/hold-task.ts';
+import { listTaskDependenciesRoute } from './tasks/list-task-dependencies.ts';
 import { listTaskHistoryRoute } from './tasks/list-task-history.ts';
 import { listTaskInstancesRoute } from './tasks/list-task-instances.ts';
 import { listTasksRoute } from './tasks/list-tasks.ts';
@@ -67,14 +75,23 @@ import { drainWorkerRoute, resumeWorkerRoute } from './workers/set-worker-status
 /** Every route under /api/v1; fixed paths (`/users/me`) stand before those with parameters. The rights test and the OpenAPI document walk this list. */
 export const routes: readonly Route[] = [
   cancelTaskRoute,
+  changeTaskRoute,
   explainTaskRoute,
   getTaskLogsRoute,
   getTaskRoute,
+  holdTaskRoute,
+  releaseTaskRoute,
+  listTaskDependenciesRoute,
   listTaskHistoryRoute,
   listTaskInstancesRoute,
   listTasksRoute,
   retryTaskRoute,
   submitTasksRoute,
+  cancelBulkActionRoute,
+  createBulkActionRoute,
+  getBulkActionRoute,
+  listBulkActionItemsRoute,
+  listBulkActionsRoute,
   getInstanceLogsRoute,
   getInstanceRoute,
   listInstancesRoute,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Name } from '../../schemas/limits.ts';
 
 export const TaskPath = z.strictObject({ uuid: z.uuid().toLowerCase() });
+export const BulkActionPath = z.strictObject({ uuid: z.uuid().toLowerCase() });
 export const InstancePath = z.strictObject({ runid: z.uuid().toLowerCase() });
 export const NamePath = z.strictObject({ name: Name });
 export const WorkerPath = z.strictObject({ id: Name });

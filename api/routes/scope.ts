@@ -1,7 +1,9 @@
 import { type Actor, seesAll } from '../../commands/context.ts';
 import { EngineError } from '../../core/errors.ts';
+import { findBulkAction } from '../../entities/bulk-action.queries.ts';
 import { findInstance } from '../../entities/instance.queries.ts';
 import { findTask, type Scope } from '../../entities/task.queries.ts';
+import type { BulkAction } from '../../schemas/bulk-action.ts';
 import type { Instance } from '../../schemas/instance.ts';
 import type { Task } from '../../schemas/task.ts';
 import type { RouteContext } from '../define-route.ts';
@@ -21,4 +23,11 @@ export async function visibleInstance(ctx: RouteContext, runid: string): Promise
   const instance = await findInstance(ctx.em, runid, scopeOf(ctx.actor));
   if (!instance) throw new EngineError('not_found', `instance ${runid}: there is none`);
   return instance;
+}
+
+/** @throws EngineError not_found, also for others' bulk actions */
+export async function visibleBulkAction(ctx: RouteContext, id: string): Promise<BulkAction> {
+  const found = await findBulkAction(ctx.em, id, scopeOf(ctx.actor));
+  if (!found) throw new EngineError('not_found', `bulk action ${id}: there is none`);
+  return found;
 }

@@ -19,9 +19,9 @@ const DRAIN_MS = 10_000;
 /** Shutdown and supersession leave the container: the next execution goes on with it, or the sweep removes it when its instance is final. */
 const leavesContainer = ({ signal }: EngineContext): boolean => signal.aborted && ['shutdown', 'superseded'].includes(stopReason(signal));
 
-async function stop({ host }: DockerRun, container: Container): Promise<void> {
+async function stop({ host, context }: DockerRun, container: Container): Promise<void> {
   try {
-    await patiently(host.client, () => container.stop({ t: STOP_GRACE_S }));
+    await patiently(host.client, () => container.stop({ t: context.graceS() ?? STOP_GRACE_S }));
   } catch (error) {
     if (![304, 404].includes(statusOf(error) ?? 0)) throw error;
   }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
-import type { EngineContext, StopReason } from '../define-engine.ts';
+import type { EngineContext } from '../define-engine.ts';
 import { maskedLog } from '../mask.ts';
 import { resolveSecrets } from '../secret-values.ts';
 import { stoppedOutcome, stopReason } from '../stopped.ts';
@@ -18,7 +18,7 @@ type Exit = { exit_code: number | null; signal: NodeJS.Signals | null };
 type Started = { child: ShellChild; pid: number; uid: number | null; runid: string };
 
 /** How long a process may take to end by itself after SIGTERM, in ms. */
-const GRACE_MS: Record<StopReason, number> = { cancel: 5_000, timeout: 5_000, shutdown: 1_000, superseded: 0 };
+const GRACE_MS: Record<ReturnType<typeof stopReason>, number> = { cancel: 5_000, timeout: 5_000, shutdown: 1_000, superseded: 0 };
 
 const exitOf = async (child: ShellChild): Promise<Exit> =>
   await new Promise((done) => child.once('exit', (exit_code, signal) => done({ exit_code, signal })));
@@ -31,9 +31,10 @@ async function killRest({ pid, uid, runid }: Started): Promise<void> {
 }
 
 /** On abort: SIGTERM to the group, SIGKILL to everything after the grace. @returns how to stop listening */
-function obeyAbort(started: Started, signal: AbortSignal, exit: Promise<Exit>): () => void {
+function obeyAbort(started: Started, { signal, graceS }: EngineContext, exit: Promise<Exit>): () => void {
   const stop = async (): Promise<void> => {
-    const grace = GRACE_MS[stopReason(signal)];
+    const given = graceS();
+    const grace = given === null ? GRACE_MS[stopReason(signal)] : given * 1_000;
     if (grace > 0) {
       signalProcess(-started.pid, 'SIGTERM');
       await Promise.race([exit, pause(grace, undefined, { ref: false })]);
@@ -63,7 +64,7 @@ async function follow(started: Started, context: EngineContext, stdin: string | 
   const began = performance.now();
   const pump = new OutputPump(started.child, context.log, () => signalProcess(-started.pid, 'SIGKILL'));
   const exiting = exitOf(started.child);
-  const deaf = obeyAbort(started, context.signal, exiting);
+  const deaf = obeyAbort(started, context, exiting);
   feed(started.child, stdin);
   const exit = await exiting;
   const duration_s = Math.round(performance.now() - began) / 1_000;

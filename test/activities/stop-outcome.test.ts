@@ -4,6 +4,7 @@ import { completed, ended } from '../../core/outcome.ts';
 test.each([
   ['cancel', 'cancelled'],
   ['timeout', 'timed_out'],
+  ['total_timeout', 'timed_out'],
   ['superseded', 'lost'],
   ['shutdown', 'lost'],
 ] as const)('a run that is stopped for %s ends as %s, whatever its engine made of the interruption', (reason, status) => {
@@ -23,4 +24,9 @@ test('the engine’s own words on the same end are kept', () => {
 
 test('a worker that lost touch claims no result, not even a complete one', () => {
   expect(stopOutcome({ reason: 'superseded', outcome: completed({}), timeout: 5 })).toMatchObject({ status: 'lost', result: null });
+});
+
+test('the total time-out has its own code, also where the engine took it for its time-out', () => {
+  const outcome = ended('timed_out', { code: 'timed_out', message: 'ran longer than its time-out of 5 s' });
+  expect(stopOutcome({ reason: 'total_timeout', outcome, timeout: 5 })).toMatchObject({ status: 'timed_out', code: 'total_timeout' });
 });

@@ -17,6 +17,7 @@ type JsonSchema = {
   properties?: Record<string, JsonSchema>;
   items?: JsonSchema;
   anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
   $ref?: string;
   additionalProperties?: JsonSchema | boolean;
 };
@@ -34,7 +35,8 @@ const resolve = (schema: JsonSchema): JsonSchema =>
 /** All alternatives of a schema, references followed. */
 const alternatives = (schema: JsonSchema): JsonSchema[] => {
   const resolved = resolve(schema);
-  return resolved.anyOf ? resolved.anyOf.flatMap(alternatives) : [resolved];
+  const choices = resolved.anyOf ?? resolved.oneOf;
+  return choices ? choices.flatMap(alternatives) : [resolved];
 };
 
 const SURROGATE = '\ud800';
@@ -81,6 +83,9 @@ const fingerprint = async (): Promise<string> => {
     'users',
     'secrets',
     'idempotency_keys',
+    'bulk_actions',
+    'bulk_action_items',
+    'task_dependencies',
   ];
   const counts = tables.map(
     (table) => `(select count(*) || '/' || coalesce(max(updated_at)::text, '') from ${table} where updated_at < 'infinity') as ${table}`,

@@ -15,6 +15,8 @@ const FLOOR = {
   retried: 5,
   cancelled: 10,
   operated: 30,
+  chained: 10,
+  controlled: 10,
   samples: 10,
 };
 

@@ -124,7 +124,7 @@ describe('an instance and who owns it', () => {
         [mine, superseded, final].map((i) => lease(i.runid, 1)),
         write,
       );
-      expect(kept).toEqual([{ runid: mine.runid, cancel_requested: false }]);
+      expect(kept).toEqual([{ runid: mine.runid, cancel_requested: false, cancel_grace_s: null, overdue: false }]);
       expect(await keep([lease(mine.runid, 1)], write, '00000000-0000-4000-8000-00000000000f')).toEqual([]);
       expect(await keep([], write)).toEqual([]);
     });
@@ -132,7 +132,7 @@ describe('an instance and who owns it', () => {
     it('tells that somebody asked to stop', async () => {
       const { runid, task } = await startTask(ctx);
       await cancelTask(ctx, task.uuid, null);
-      for (const write of [true, false]) expect(await keep([lease(runid, 1)], write)).toEqual([{ runid, cancel_requested: true }]);
+      for (const write of [true, false]) expect(await keep([lease(runid, 1)], write)).toMatchObject([{ runid, cancel_requested: true }]);
     });
 
     it('records heartbeat and progress, which never falls or leaves 0 to 100', async () => {

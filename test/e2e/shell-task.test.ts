@@ -1,4 +1,5 @@
 import { admit } from '../../commands/admit.ts';
+import { cancelTask } from '../../commands/cancel-task.ts';
 import { query } from '../../entities/sql.ts';
 import { eventually } from '../support/eventually.ts';
 import { openRoom, type Room } from './room.ts';
@@ -7,6 +8,7 @@ let room: Room;
 beforeAll(async () => {
   room = await openRoom({ WORKER_CPU: '16', WORKER_MEMORY_MB: '16000', TASK_LOG_CAP_BYTES: '12000' });
   await room.worker('w1');
+  await query(room.fork(), `insert into queues (name, pool, capacity, status) values ('closed', 'default', 1, 'hold')`);
 });
 afterAll(async () => {
   await room.close();
@@ -40,6 +42,44 @@ test('a running task that is cancelled stops within seconds and is cancelled', a
   await room.untilTask(uuid, 'cancelled', 5_000);
   expect((await room.instances(uuid)).map(({ status }) => status)).toEqual(['cancelled']);
   await room.expectClean();
+});
+
+test('a cancellation with no grace kills work that would not listen', async () => {
+  const uuid = await room.submitShell('trap "" TERM; echo ready; while :; do sleep 0.05; done');
+  await room.untilInstance(uuid, 'running');
+  await cancelTask(room.context(), uuid, { reason: 'now', grace_s: 0 });
+  await room.untilTask(uuid, 'cancelled', 4_000);
+  await room.expectClean();
+});
+
+test('a task whose total time-out ends while it runs is stopped, for good, whatever its retry policy', async () => {
+  await room.template('tireless', {
+    engine: 'shell',
+    retry_policy: { max_attempts: 9, initial_s: 0, factor: 1, max_s: 1, jitter: 0, codes: null },
+  });
+  const [uuid] = await room.submit([{ template: 'tireless', parameters: { script: 'sleep 60' }, total_timeout_s: 2 }]);
+  const task = await room.untilTask(uuid as string, 'failed');
+  expect(task).toMatchObject({ status_reason: 'total_timeout', attempt: 1 });
+  expect((await room.instances(uuid as string)).map(({ status, code }) => [status, code])).toEqual([['timed_out', 'total_timeout']]);
+  await room.expectClean();
+});
+
+test('a chain of tasks runs link by link, and what waits for a failure never does', async () => {
+  const [, second, third, fourth] = await room.submit([
+    { template: 'shell', parameters: { script: 'true' }, ref: 'a' },
+    { template: 'shell', parameters: { script: 'exit 1' }, ref: 'b', after: [{ ref: 'a', condition: 'succeeded' }] },
+    { template: 'shell', parameters: { script: 'true' }, ref: 'c', after: [{ ref: 'b', condition: 'succeeded' }] },
+    { template: 'shell', parameters: { script: 'true' }, after: [{ ref: 'c', condition: 'done' }] },
+  ]);
+  await room.untilTask(fourth as string, 'completed');
+  expect((await room.task(second as string)).status).toBe('failed');
+  expect(await room.task(third as string)).toMatchObject({ status: 'cancelled', status_reason: 'dependency_failed' });
+  await room.expectClean();
+});
+
+test('a task that waits in a held queue for longer than it may fails there', async () => {
+  const [uuid] = await room.submit([{ template: 'shell', parameters: { script: 'true' }, queue: 'closed', queue_timeout_s: 1 }]);
+  expect(await room.untilTask(uuid as string, 'failed')).toMatchObject({ status_reason: 'queue_timeout', attempt: 0 });
 });
 
 test('a queued task that is cancelled never runs', async () => {

@@ -163,6 +163,20 @@ describe('shell engine', () => {
     await run.close();
   });
 
+  test.each([
+    [0, 'killed at once', []],
+    [20, 'left to end by itself', ['bye']],
+  ])('a cancellation with %d s of grace finds it %s', async (grace_s, _how, said) => {
+    const slow = 'trap "sleep 5.5; echo bye; exit 0" TERM; echo ready; while :; do sleep 0.05; done';
+    const { run, work } = await begin(slow, { grace_s });
+    const before = performance.now();
+    run.stop('cancel');
+    expect(await work).toMatchObject({ status: 'cancelled' });
+    expect(performance.now() - before > 5_000).toBe(grace_s > 0);
+    expect(run.of('stdout').slice(1)).toEqual(said);
+    await run.close();
+  });
+
   test('what ignores SIGTERM is killed after the grace', async () => {
     const { run, work, runid } = await begin('trap "" TERM; echo ready; while :; do sleep 0.05; done');
     const before = performance.now();

@@ -22,6 +22,8 @@ type Options = {
   secrets?: Record<string, string>;
   lines_before?: number;
   folder?: string;
+  /** What a cancellation leaves the work to end by itself. */
+  grace_s?: number;
   /** Called before each write resolves; a slow log is made with it. */
   onWrite?: (chunk: Buffer) => Promise<void> | void;
 };
@@ -59,7 +61,16 @@ export async function engineRun(options: Options = {}): Promise<TestRun> {
   };
   const logger = pino({ level: 'silent' });
   return {
-    context: { signal: controller.signal, log, progress: () => undefined, instance: instanceOf(options.instance), folder, secret, logger },
+    context: {
+      signal: controller.signal,
+      graceS: () => options.grace_s ?? null,
+      log,
+      progress: () => undefined,
+      instance: instanceOf(options.instance),
+      folder,
+      secret,
+      logger,
+    },
     lines,
     of: (stream) => lines.filter((line) => line.stream === stream).map((line) => line.text),
     stop: (reason) => controller.abort(reason),

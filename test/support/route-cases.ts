@@ -1,4 +1,5 @@
 import { createBackfill } from '../../commands/create-backfill.ts';
+import { createBulkAction } from '../../commands/create-bulk-action.ts';
 import { createSchedule } from '../../commands/create-schedule.ts';
 import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
@@ -14,10 +15,22 @@ const fresh = (word: string): string => `${word}-${++made}`;
 const ownTask = async ({ em, user }: TestApi) => (await submitOne(contextOf(em, user))).uuid;
 const ownInstance = async ({ em, user }: TestApi) => (await startTask(contextOf(em, user))).runid;
 
+async function heldTask(api: TestApi): Promise<string> {
+  const uuid = await ownTask(api);
+  await query(api.em, `update tasks set held_at = now(), status = 'pending', pending_reason = 'hold' where uuid = $1`, [uuid]);
+  return uuid;
+}
+
 async function endedTask(api: TestApi): Promise<string> {
   const uuid = await ownTask(api);
   await query(api.em, `update tasks set status = 'cancelled', completed_at = now() where uuid = $1`, [uuid]);
   return uuid;
+}
+
+async function ownBulk(api: TestApi): Promise<string> {
+  const uuids = [await ownTask(api)];
+  const creation = { action: 'hold' as const, filter: { uuids }, args: {}, dry_run: false };
+  return (await createBulkAction(contextOf(api.em, api.user), creation)).id ?? '';
 }
 
 const spareUser = async ({ em }: TestApi) => (await makeUser(em, fresh('user'))).id;
@@ -81,8 +94,34 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   listTaskHistory: at((id) => `/tasks/${id}/history`, ownTask, own),
   listTaskInstances: at((id) => `/tasks/${id}/instances`, ownTask, own),
   getTaskLogs: at((id) => `/tasks/${id}/logs`, ownTask, own),
-  cancelTask: at((id) => `/tasks/${id}/cancel`, ownTask, { ...own, body: { reason: 'because' } }),
+  cancelTask: at((id) => `/tasks/${id}/cancel`, ownTask, { ...own, body: { reason: 'because', grace_s: 5 } }),
+  changeTask: at((id) => `/tasks/${id}`, ownTask, {
+    ...own,
+    body: {
+      priority: 60,
+      queue: 'q',
+      tags: { a: 'b' },
+      not_before: null,
+      timeout: 60,
+      queue_timeout_s: 60,
+      start_timeout_s: 60,
+      total_timeout_s: null,
+    },
+  }),
+  holdTask: at((id) => `/tasks/${id}/hold`, ownTask, own),
+  releaseTask: at((id) => `/tasks/${id}/release`, heldTask, own),
+  listTaskDependencies: at((id) => `/tasks/${id}/dependencies`, ownTask, own),
   retryTask: at((id) => `/tasks/${id}/retry`, endedTask, own),
+  createBulkAction: fixed('/bulk-actions', () => ({
+    action: 'cancel',
+    filter: { status: ['queued'], queue: 'q', q: 'nothing is called so' },
+    args: { reason: 'because', grace_s: 5 },
+    dry_run: false,
+  })),
+  listBulkActions: fixed('/bulk-actions'),
+  getBulkAction: at((id) => `/bulk-actions/${id}`, ownBulk, own),
+  listBulkActionItems: at((id) => `/bulk-actions/${id}/items`, ownBulk, own),
+  cancelBulkAction: at((id) => `/bulk-actions/${id}/cancel`, ownBulk, own),
   listInstances: fixed('/instances'),
   getInstance: at((id) => `/instances/${id}`, ownInstance, own),
   getInstanceLogs: at((id) => `/instances/${id}/logs`, ownInstance, own),

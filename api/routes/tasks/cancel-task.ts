@@ -1,7 +1,5 @@
-import { z } from 'zod';
 import { cancelTask } from '../../../commands/cancel-task.ts';
-import { text } from '../../../schemas/limits.ts';
-import { Task } from '../../../schemas/task.ts';
+import { CancelWish, Task } from '../../../schemas/task.ts';
 import { defineRoute } from '../../define-route.ts';
 import { TaskPath } from '../paths.ts';
 import { visibleTask } from '../scope.ts';
@@ -14,10 +12,10 @@ export const cancelTaskRoute = defineRoute({
   tags: ['tasks'],
   rights: 'user',
   params: TaskPath,
-  body: z.strictObject({ reason: text(500).min(1).nullable().default(null) }).default({ reason: null }),
+  body: CancelWish.default({ reason: null, grace_s: null }),
   response: { status: 200, schema: Task },
   handle: async ({ params, body }, ctx) => {
-    await cancelTask(ctx, params.uuid, body.reason);
+    await cancelTask(ctx, params.uuid, body);
     ctx.notify('cancel');
     ctx.notify('dispatch');
     return await visibleTask(ctx, params.uuid);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { seesAll } from '../../../commands/context.ts';
-import { EngineError } from '../../../core/errors.ts';
+import { refuseOthersName } from '../../../commands/context.ts';
 import { listTasks, TASK_SORTS } from '../../../entities/task.queries.ts';
 import { Instant, Name, text } from '../../../schemas/limits.ts';
 import { PageQuery, pageOf, repeatable, words } from '../../../schemas/page.ts';
@@ -38,9 +37,7 @@ export const listTasksRoute = defineRoute({
   response: { status: 200, schema: pageOf(Task) },
   handle: async ({ query }, ctx) => {
     const { limit, cursor, tag, ...filter } = query;
-    if (filter.user !== undefined && !seesAll(ctx.actor) && filter.user !== ctx.actor.username) {
-      throw new EngineError('forbidden', 'user: other users’ tasks are for operators');
-    }
+    refuseOthersName(ctx.actor, filter.user);
     const page = { limit, cursor: cursor ?? null };
     return await listTasks(ctx.em, { ...filter, tags: asObject(tag), ...scopeOf(ctx.actor) }, page);
   },

@@ -1,8 +1,11 @@
 import { admit } from '../../../commands/admit.ts';
 import { appendLogs } from '../../../commands/append-logs.ts';
 import { cancelTask } from '../../../commands/cancel-task.ts';
+import { changeTask } from '../../../commands/change-task.ts';
 import type { CommandContext } from '../../../commands/context.ts';
+import { endOverdueTasks } from '../../../commands/end-overdue.ts';
 import { type FinishItem, finishInstances } from '../../../commands/finish-instances.ts';
+import { holdTask, releaseTask } from '../../../commands/hold-task.ts';
 import { keepLeases } from '../../../commands/keep-leases.ts';
 import { releaseDue } from '../../../commands/release-due.ts';
 import { retryTask } from '../../../commands/retry-task.ts';
@@ -55,6 +58,48 @@ const retry: Action = async (chaos, random) => {
   if (!uuid) return;
   await retryTask(contextFor(chaos, random), uuid);
   count(chaos, 'retried');
+};
+
+/** Tasks that wait for up to three of late, in any condition. */
+const sendAfter: Action = async (chaos, random) => {
+  const ctx: CommandContext = { ...contextFor(chaos, random), actor: chaos.users.at(-1) as CommandContext['actor'] };
+  const upstreams = new Set(
+    Array.from({ length: random.between(1, 3) }, () => someTask(chaos, random)).filter((uuid) => uuid !== undefined),
+  );
+  const after = [...upstreams].map((task) => ({ task, condition: random.pick(['succeeded', 'done', 'done'] as const) ?? 'done' }));
+  const tasks = await submit(ctx, { template: random.pick(['plain', 'paid']) ?? 'plain', after }, random.between(1, 2));
+  count(chaos, 'chained', tasks.length);
+  chaos.tasks.push(...tasks.map((task) => task.uuid));
+};
+
+const control: Action = async (chaos, random) => {
+  const uuid = someTask(chaos, random);
+  if (!uuid) return;
+  const ctx = contextFor(chaos, random);
+  const queues =
+    random.pick([
+      ['qa', 'qc'],
+      ['qb', 'qd'],
+    ]) ?? [];
+  await random.pick([
+    () => holdTask(ctx, uuid),
+    () => releaseTask(ctx, uuid),
+    () => releaseTask(ctx, uuid),
+    () => changeTask(ctx, uuid, { priority: random.between(0, 100) }),
+    () => changeTask(ctx, uuid, { queue: random.pick(queues) ?? 'qa' }),
+    () => changeTask(ctx, uuid, { total_timeout_s: 1, queue_timeout_s: 1 }),
+  ])?.();
+  count(chaos, 'controlled');
+};
+
+/** Lets a second pass for one task that has clocks, and settles what is due. */
+const sweep: Action = async (chaos) => {
+  await query(
+    chaos.em(),
+    `update tasks set eligible_at = eligible_at - interval '1 s', queued_at = queued_at - interval '1 s' where uuid in (
+       select uuid from tasks where due_at is not null and status in ('pending', 'queued') limit 1 for no key update skip locked)`,
+  );
+  count(chaos, 'overdue', await endOverdueTasks(chaos.em()));
 };
 
 /** Claims in order, late, twice, or for a worker that does not hold it. What is known before the call must bind it. */
@@ -127,8 +172,10 @@ export const ACTORS: Record<string, Action[]> = {
   'dispatcher 2': [dispatch, dispatch, release],
   'dispatcher 3': [dispatch, dispatch, release],
   'dispatcher 4': [dispatch, dispatch, release],
-  'client 1': [send, send, send, cancel, retry],
-  'client 2': [send, send, cancel, cancel, retry],
+  'client 1': [send, send, send, cancel, retry, sendAfter],
+  'client 2': [send, send, cancel, cancel, retry, sendAfter],
+  'client 3': [control, control, sendAfter, cancel],
+  clock: [sweep],
   'worker 1': [take, take, finish, heartbeat],
   'worker 2': [take, take, finish, heartbeat],
   'worker 3': [take, finish, finish],

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { admit } from '../../../commands/admit.ts';
 import { finishInstances } from '../../../commands/finish-instances.ts';
+import { releaseTask } from '../../../commands/hold-task.ts';
 import { releaseDue } from '../../../commands/release-due.ts';
 import { EngineError } from '../../../core/errors.ts';
 import { createOrm } from '../../../entities/orm.ts';
@@ -33,7 +34,7 @@ async function attempt(chaos: Chaos, who: string, action: () => Promise<void>): 
 }
 
 /** The longest pause after an action, in milliseconds: clients and the operator leave time for the others. */
-const PAUSES_MS: Record<string, number> = { client: 25, operator: 10 };
+const PAUSES_MS: Record<string, number> = { client: 25, operator: 10, clock: 50 };
 
 async function act(chaos: Chaos, who: string, { actions, random }: { actions: Action[]; random: Random }): Promise<void> {
   while (!chaos.over) {
@@ -59,6 +60,12 @@ async function watch(chaos: Chaos, em: Em, floor: Record<string, number>): Promi
 
 const UNFINISHED = `tasks where status in ('pending', 'queued', 'processing')`;
 
+async function releaseHeld(chaos: Chaos): Promise<void> {
+  const held = await query<{ uuid: string }>(chaos.em(), `select uuid from tasks where pending_reason = 'hold'`);
+  const actor = chaos.users.at(-1) as Chaos['users'][number];
+  for (const { uuid } of held) await releaseTask({ em: chaos.em(), actor, request_id: null }, uuid);
+}
+
 /** Opens all doors and lets everything end. */
 async function settle(chaos: Chaos): Promise<void> {
   const em = chaos.em();
@@ -69,6 +76,7 @@ async function settle(chaos: Chaos): Promise<void> {
   for (let round = 0; round < 300; round += 1) {
     if ((await countOf(em, UNFINISHED)) === 0) return;
     await query(em, `update tasks set not_before = now() where status = 'pending'`);
+    await releaseHeld(chaos);
     await releaseDue(em);
     await admit(em);
     const live = await query<{ runid: string }>(em, `select runid from instances where status in ('starting', 'running')`);

@@ -33,7 +33,7 @@ const CHECKS: Record<string, string> = {
   'an instance whose owner is not known by its lease': `select runid, status, lease_epoch from instances
     where (status = 'starting' and lease_epoch > 0) or (status = 'running' and lease_epoch = 0)`,
   'a recorded move that is not allowed': `select * from task_history where from_status is not null and case subject
-    when 'task' then (from_status, to_status) not in (${moves(TASK_TRANSITIONS)})
+    when 'task' then (from_status, to_status) not in (('pending', 'pending'), ${moves(TASK_TRANSITIONS)})
     else from_status <> to_status and (from_status, to_status) not in (${moves(INSTANCE_TRANSITIONS)}) end`,
   'an instance whose recorded end is not its state': `select i.runid, i.status from instances i, lateral (
     select to_status from task_history h where h.runid = i.runid order by id desc limit 1) h where h.to_status <> i.status`,
