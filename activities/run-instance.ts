@@ -1,4 +1,5 @@
 import type { Claim } from '../commands/claim-instance.ts';
+import { hasRight } from '../commands/context.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { InstanceReport } from '../core/workflow-contract.ts';
 import type { Engine } from '../engines/define-engine.ts';
@@ -37,6 +38,9 @@ async function refuse(deps: ActivityDeps, claim: Claim, engine: Engine | undefin
     return ended('lost', { code: 'worker_lost', message: 'the worker lost this instance while it ran' });
   }
   const unstarted = claim.previous_status === 'starting';
+  if (unstarted && engine.right && !hasRight(claim.owner, engine.right)) {
+    return ended('failed', { code: 'forbidden', message: `user "${claim.username}" no longer has the right "${engine.right}"` });
+  }
   return claim.cancel_requested && unstarted ? ended('cancelled', { code: 'cancelled', message: 'cancelled before it ran' }) : null;
 }
 

@@ -30,7 +30,7 @@ export const withHeaders = <T>(body: T, headers: Record<string, string>): Reply<
 export const otherwise = (body: unknown): Reply<never> => ({ reply: true, body: body as never, headers: {}, also: true });
 
 type Response<R> = {
-  status: 200 | 201 | 204;
+  status: 200 | 201 | 202 | 204;
   /** JSON answers; null for those without a body. */
   schema: R | null;
   /** Instead of JSON the handler may return chunks of text, or events. */

@@ -21,6 +21,8 @@ const GAUGES: Record<keyof Gauges, { help: string; labels: string[] }> = {
   pool_total_memory_mb: { help: 'memory of a pool in MB', labels: ['pool'] },
   pool_used_memory_mb: { help: 'memory of a pool that is reserved, in MB', labels: ['pool'] },
   workers: { help: 'workers by pool and status; alive ones only are active or drain', labels: ['pool', 'status'] },
+  retention_removed_rows: { help: 'rows that the latest run of the retention removed', labels: ['table'] },
+  retention_last_success_timestamp_seconds: { help: 'when the retention last came to its end', labels: [] },
 };
 
 /** The process's own registry: nothing global, so that several applications can live in one process. */

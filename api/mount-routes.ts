@@ -11,6 +11,7 @@ import { readBody } from './read-body.ts';
 import { localsOf } from './request-log.ts';
 import { sendAnswer } from './send-answer.ts';
 import { limitStreams } from './stream-limit.ts';
+import { streamSignal } from './stream-signal.ts';
 
 export type RouteParts = Shared & { orm: MikroORM; authenticator: Authenticator };
 
@@ -85,14 +86,6 @@ function run(route: Route, parts: RouteParts): RequestHandler {
 const isReply = (value: unknown): value is Reply<unknown> =>
   typeof value === 'object' && value !== null && 'reply' in value && value.reply === true;
 
-/** Only streams outlive their handler, so only they need to learn that the client has gone. */
-function signalOf(route: Route, stopping: AbortSignal, res: Response): AbortSignal {
-  if (route.response.stream === undefined) return stopping;
-  const gone = new AbortController();
-  res.once('close', () => gone.abort());
-  return AbortSignal.any([gone.signal, stopping]);
-}
-
 function contextOf(route: Route, parts: RouteParts, res: Response): RouteContext {
   const { request_id, actor } = localsOf(res);
   return {
@@ -100,7 +93,7 @@ function contextOf(route: Route, parts: RouteParts, res: Response): RouteContext
     em: parts.orm.em.fork(),
     actor: actor as Actor,
     request_id,
-    signal: signalOf(route, parts.stopping, res),
+    signal: route.response.stream === undefined ? parts.stopping : streamSignal({ ...parts, res }),
     forgetKeys: parts.authenticator.forget,
   };
 }

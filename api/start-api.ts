@@ -18,7 +18,8 @@ export type ApiOptions = { config: Config; endpoints: Endpoints; logger: Logger 
 /** Opens the database, builds the application and listens. */
 export async function startApi({ config, endpoints, logger }: ApiOptions): Promise<Api> {
   const vault = await openVault(config);
-  const orm = await createOrm({ url: endpoints.database_url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator api' });
+  const slow = { over_ms: config.SLOW_QUERY_MS, logger };
+  const orm = await createOrm({ url: endpoints.database_url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator api', slow });
   const notifier = createNotifier({ url: endpoints.database_url, logger });
   const stopping = new AbortController();
   const app = createApp({

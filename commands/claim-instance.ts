@@ -1,5 +1,6 @@
 import type { RetryPolicy } from '../core/retry.ts';
 import { type Em, query } from '../entities/sql.ts';
+import type { Actor } from './context.ts';
 
 /** Which execution of an activity asks for which instance. `execution` is Temporal's activity attempt and becomes the lease epoch. */
 export type ClaimRequest = { runid: string; execution: number; worker: string; boot_id: string; temporal_run_id: string };
@@ -17,6 +18,8 @@ export type Claim = {
   memory_mb: number;
   user_id: number;
   username: string;
+  /** Role and rights of the task's user now, not when it was submitted; an inactive user has none. */
+  owner: Pick<Actor, 'role' | 'rights'>;
   previous_status: 'starting' | 'running';
   cancel_requested: boolean;
   policy: RetryPolicy;
@@ -79,7 +82,9 @@ h as (
     'worker:' || $4
   from i)
 select i.runid, i.task_id, i.attempt, t.template, t.type as engine, t.parameters, i.timeout, i.cpu::float8 as cpu, i.memory_mb,
-  t.user_id::int4 as user_id, u.username, i.previous_status, i.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,
+  t.user_id::int4 as user_id, u.username, i.previous_status,
+  case when u.is_active then jsonb_build_object('role', u.role, 'rights', u.rights) else '{"role": "user", "rights": []}' end as owner,
+  i.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,
   t.retries_used, t.at_most_once, l.next_seq, l.output_lines + i.log_lines_cut as output_lines, i.log_lines_cut,
   extract(epoch from clock_timestamp() - i.start_time)::float8 as age_s
 from i join t on t.uuid = i.task_id join users u on u.id = t.user_id,

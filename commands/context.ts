@@ -1,3 +1,4 @@
+import { EngineError } from '../core/errors.ts';
 import type { Em } from '../entities/sql.ts';
 
 /** Who acts. `rights`: see `User`. */
@@ -10,7 +11,18 @@ export type CommandContext = { em: Em; actor: Actor; request_id: string | null }
 export const actorName = (actor: Pick<Actor, 'username'>): string => `user:${actor.username}`;
 
 /** True for administrators and for those granted the right. */
-export const hasRight = (actor: Actor, right: string): boolean => actor.role === 'admin' || actor.rights.includes(right);
+export const hasRight = (actor: Pick<Actor, 'role' | 'rights'>, right: string): boolean =>
+  actor.role === 'admin' || actor.rights.includes(right);
 
 /** True when the actor may see and change everybody's tasks. */
 export const seesAll = (actor: Actor): boolean => actor.role !== 'user';
+
+/**
+ * A template's defaults run with the rights of whoever submits it, so writing one takes the right that submitting takes.
+ * @throws EngineError forbidden
+ */
+export function requireEngineRight(actor: Actor, engine: { kind: string; right: string | null }): void {
+  if (engine.right === null || hasRight(actor, engine.right)) return;
+  const detail = `templates of engine "${engine.kind}" take the right "${engine.right}", which user "${actor.username}" lacks`;
+  throw new EngineError('forbidden', detail);
+}

@@ -4,7 +4,7 @@ import { query } from '../entities/sql.ts';
 import { findTemplate, findTemplateDetail } from '../entities/template.queries.ts';
 import type { Template, TemplateDetail, TemplateVersionCreation } from '../schemas/template.ts';
 import { audited } from './audited.ts';
-import type { CommandContext } from './context.ts';
+import { type CommandContext, requireEngineRight } from './context.ts';
 import { insertVersion, type VersionContent } from './insert-template-version.ts';
 import { lockRow } from './lock-row.ts';
 import { checkDefinition } from './parameter-schema.ts';
@@ -14,7 +14,8 @@ export type VersionRequest = { name: string; change: TemplateVersionCreation };
 
 /**
  * Adds a version to a template and makes it the current one. Tasks that were submitted before keep theirs.
- * @throws EngineError not_found; invalid_input: bad schema, defaults or queue; conflict: its engine is not part of this installation
+ * @throws EngineError not_found; forbidden: see `requireEngineRight`; invalid_input: bad schema, defaults or queue; conflict: its engine is not
+ * part of this installation
  */
 export async function createTemplateVersion(
   ctx: CommandContext,
@@ -26,6 +27,7 @@ export async function createTemplateVersion(
     const before = (await findTemplate(em, name)) as Template;
     const engine = engines.byKind(before.engine);
     if (!engine) throw new EngineError('conflict', `template "${name}": engine "${before.engine}" is not part of this installation`);
+    requireEngineRight(ctx.actor, engine);
     const content = mergeContent(before, change);
     checkDefinition(engine, content.schema, content.parameters);
     const version = before.current_version + 1;

@@ -5,17 +5,18 @@ import { query } from '../entities/sql.ts';
 import { findTemplateDetail } from '../entities/template.queries.ts';
 import type { TemplateCreation, TemplateDetail } from '../schemas/template.ts';
 import { audited } from './audited.ts';
-import type { CommandContext } from './context.ts';
+import { type CommandContext, requireEngineRight } from './context.ts';
 import { insertVersion, type VersionContent } from './insert-template-version.ts';
 import { checkDefinition } from './parameter-schema.ts';
 import { parameterSchema } from './seed.ts';
 
 /**
  * Makes a template and its version 1; what the request leaves out comes from the engine.
- * @throws EngineError invalid_input: no such engine or queue, bad schema or defaults; conflict: the name is taken
+ * @throws EngineError invalid_input: no such engine or queue, bad schema or defaults; forbidden: see `requireEngineRight`; conflict: name taken
  */
 export async function createTemplate(ctx: CommandContext, creation: TemplateCreation, engines: Engines): Promise<TemplateDetail> {
   const engine = knownEngine(engines, creation.engine);
+  requireEngineRight(ctx.actor, engine);
   const content = contentOf(creation, engine);
   checkDefinition(engine, content.schema, content.parameters);
   return await audited(ctx, { action: 'template.create', subject_type: 'template', subject_id: creation.name }, async (em) => {

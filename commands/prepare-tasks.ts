@@ -131,7 +131,12 @@ function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault |
   return fault('unsatisfiable', '/template', detail);
 }
 
+/** Lists hold up to 200 tasks with their parameters, so these must stay small. */
+const MOST_BYTES = 262_144;
+
 function parameterProblems(row: Resolved, engine: Engine, parameters: Record<string, unknown>): FieldProblem[] {
+  const bytes = Buffer.byteLength(JSON.stringify(parameters));
+  if (bytes > MOST_BYTES) return [{ pointer: '/parameters', detail: `must not be larger than ${MOST_BYTES} bytes as JSON, got ${bytes}` }];
   const problems = schemaProblems(`version ${row.id}`, row.schema, parameters);
   return problems.length > 0 ? problems : engineProblems(engine.parameters, parameters);
 }

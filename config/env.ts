@@ -4,6 +4,7 @@ import { EngineError } from '../core/errors.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const seconds = z.coerce.number().positive().max(86_400);
+const days = z.coerce.number().int().min(0).max(36_500);
 const flag = z.enum(['on', 'off', 'true', 'false', '1', '0']).transform((v) => ['on', 'true', '1'].includes(v));
 const list = z.string().transform((v) =>
   v
@@ -63,7 +64,33 @@ const Environment = z.object({
     .default(10_485_760)
     .describe('stored log bytes per instance; more is cut and said so'),
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
-  IDEMPOTENCY_HOURS: z.coerce.number().positive().default(24).describe('how long an Idempotency-Key is remembered'),
+  IDEMPOTENCY_HOURS: z.coerce
+    .number()
+    .positive()
+    .default(24)
+    .describe('how long an Idempotency-Key is remembered; forgotten within ten minutes after'),
+  RETENTION_AT: z
+    .string()
+    .regex(/^(([01]\d|2[0-3]):[0-5]\d|off)$/, 'must be a time of day such as 03:30, or off')
+    .default('03:30')
+    .describe('time of day (UTC) of the daily removal of old rows; off: only when asked for'),
+  RETENTION_LOG_DAYS: days.default(30).describe('days after its end for which the log lines of an instance are kept; 0: for ever'),
+  RETENTION_INSTANCE_DAYS: days
+    .default(30)
+    .describe('days after its end for which an instance is kept, at least as long as its log lines; 0: for ever'),
+  RETENTION_TASK_DAYS: days
+    .default(30)
+    .describe('days after its end for which a task is kept with its history, at least as long as its instances; 0: for ever'),
+  RETENTION_AUDIT_DAYS: days
+    .default(365)
+    .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  SLOW_QUERY_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(500)
+    .describe('statements that take at least so many milliseconds are logged, without their parameters; 0: none'),
   RATE_LIMIT_PER_MINUTE: z.coerce.number().int().min(0).default(60_000).describe('requests a minute per API key; 0: no limit'),
   ORCHESTRATOR_URL: z
     .url()

@@ -21,7 +21,8 @@ const HOPELESS = new Set(['invalid_input', 'forbidden', 'not_found', 'outbound_r
 
 /** Seconds before the `retry`-th repetition (from 1). `random` in [0, 1). */
 export function backoffSeconds(policy: RetryPolicy, retry: number, random: number): number {
-  const delay = Math.min(policy.max_s, policy.initial_s * policy.factor ** (retry - 1));
+  // A factor grown beyond all numbers times an initial delay of 0 would be no number.
+  const delay = policy.initial_s === 0 ? 0 : Math.min(policy.max_s, policy.initial_s * policy.factor ** (retry - 1));
   return delay * (1 - policy.jitter * random);
 }
 

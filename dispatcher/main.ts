@@ -11,7 +11,8 @@ async function main(): Promise<void> {
   const config = loadConfig();
   const logger = createLogger(config, 'dispatcher');
   const { database_url, temporal_address } = await resolveEndpoints(config);
-  const orm = await createOrm({ url: database_url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator dispatcher' });
+  const slow = { over_ms: config.SLOW_QUERY_MS, logger };
+  const orm = await createOrm({ url: database_url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator dispatcher', slow });
   const connection = Connection.lazy({
     address: temporal_address,
     ...(config.TEMPORAL_TLS ? { tls: true } : {}),

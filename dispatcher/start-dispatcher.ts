@@ -4,6 +4,7 @@ import type { Logger } from '../config/logger.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
 import { Reconciler } from './reconciler.ts';
 
@@ -11,7 +12,7 @@ export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
 type Options = { fork(): Em; database_url: string; client: Client; local_worker: string | null; config: Config; logger: Logger };
 
-/** Starts a dispatcher and its reconciler; both work until `stop`. */
+/** Starts a dispatcher, its reconciler and its housekeeper; both work until `stop`. */
 export function startDispatcher(options: Options): RunningDispatcher {
   const { client, config } = options;
   const deps = {
@@ -20,7 +21,7 @@ export function startDispatcher(options: Options): RunningDispatcher {
     ensureSearchAttributes: () => ensureSearchAttributes(client.connection as never, config.TEMPORAL_NAMESPACE),
   };
   const dispatcher = new Dispatcher(deps);
-  const watchers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link)];
+  const watchers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

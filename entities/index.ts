@@ -8,6 +8,7 @@ import { InstanceLog } from './instance-log.ts';
 import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
+import { RetentionRun } from './retention-run.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
@@ -41,4 +42,5 @@ export const entities = [
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,
+  RetentionRun,
 ] as const;

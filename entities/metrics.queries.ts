@@ -14,7 +14,9 @@ export type Gauges = Record<
   | 'pool_used_cpu'
   | 'pool_total_memory_mb'
   | 'pool_used_memory_mb'
-  | 'workers',
+  | 'workers'
+  | 'retention_removed_rows'
+  | 'retention_last_success_timestamp_seconds',
   Sample[]
 >;
 
@@ -36,7 +38,11 @@ union all select 'pool_total_cpu', jsonb_build_object('pool', name), total_cpu::
 union all select 'pool_used_cpu', jsonb_build_object('pool', name), used_cpu::float8 from pools
 union all select 'pool_total_memory_mb', jsonb_build_object('pool', name), total_memory::float8 from pools
 union all select 'pool_used_memory_mb', jsonb_build_object('pool', name), used_memory::float8 from pools
-union all select 'workers', jsonb_build_object('pool', pool, 'status', status), count(*)::float8 from alive group by pool, status`;
+union all select 'workers', jsonb_build_object('pool', pool, 'status', status), count(*)::float8 from alive group by pool, status
+union all select 'retention_removed_rows', jsonb_build_object('table', r.key), r.value::float8
+  from (select removed from retention_runs order by id desc limit 1) last, jsonb_each_text(last.removed) r
+union all select 'retention_last_success_timestamp_seconds', '{}', extract(epoch from max(finished_at))::float8
+  from retention_runs where status = 'completed' having count(*) > 0`;
 
 /** Reads all gauges in one statement, from one snapshot. `lostAfterS`: silence in seconds after which a worker counts as offline. */
 export async function readGauges(em: Em, lostAfterS: number): Promise<Gauges> {
@@ -51,6 +57,8 @@ export async function readGauges(em: Em, lostAfterS: number): Promise<Gauges> {
     pool_total_memory_mb: [],
     pool_used_memory_mb: [],
     workers: [],
+    retention_removed_rows: [],
+    retention_last_success_timestamp_seconds: [],
   };
   const rows = await query<{ gauge: keyof Gauges; labels: Record<string, string>; value: number }>(em, SQL, [lostAfterS]);
   for (const { gauge, labels, value } of rows) gauges[gauge].push({ labels, value });

@@ -1,25 +1,36 @@
 import { EntityCaseNamingStrategy } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
+import type { Logger } from '../config/logger.ts';
 import { migrations } from '../migrations/index.ts';
 import { entities } from './index.ts';
+import { SlowLog } from './slow-log.ts';
 
 export type { MikroORM };
 
-/** `url`: postgresql://…; `pool_max`: connections of this process, 10 unless said otherwise; `application_name`: shown in pg_stat_activity. */
-export type OrmOptions = { url: string; pool_max?: number; application_name?: string };
+/**
+ * `url`: postgresql://…; `pool_max`: connections of this process, 10 unless said otherwise; `application_name`: shown in pg_stat_activity.
+ * `slow`: where statements are logged that take at least `over_ms` (0: none).
+ */
+export type OrmOptions = { url: string; pool_max?: number; application_name?: string; slow?: { over_ms: number; logger: Logger } };
+
+function slowOptions({ slow }: OrmOptions) {
+  if (!slow || slow.over_ms === 0) return {};
+  return { slowQueryThreshold: slow.over_ms, slowQueryLoggerFactory: () => new SlowLog(slow.logger) };
+}
 
 /** Settings shared by the running system, its migrations and its tests. Times travel as UTC; no statement runs longer than 30 s. */
 export function ormOptions(options: OrmOptions) {
   return defineConfig({
     clientUrl: options.url,
+    ...slowOptions(options),
     entities: [...entities],
     namingStrategy: EntityCaseNamingStrategy,
     forceUtcTimezone: true,
     preferReadReplicas: false,
     allowGlobalContext: false,
     pool: { min: 1, max: options.pool_max ?? 10, idleTimeoutMillis: 600_000 },
-    schemaGenerator: { ignoreTriggers: true },
+    schemaGenerator: { ignoreTriggers: true, ignoreSchema: ['monitoring'] },
     extensions: [Migrator],
     migrations: {
       migrationsList: migrations,

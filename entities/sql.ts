@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
+import { timed } from './slow-log.ts';
 
 /** The entity manager that the whole project passes around: PostgreSQL's, with `getKysely()`. */
 export type Em = EntityManager;
@@ -25,11 +26,16 @@ function nameOf(text: string): string {
  */
 export async function query<Row = Record<string, unknown>>(em: Em, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
   const prepared = parameters.length === 0 ? text : ({ name: nameOf(text), text } as unknown as string);
-  return await queryOnce<Row>(em, prepared, parameters);
+  return await send<Row>(em, { text, prepared }, parameters);
 }
 
 /** As `query`, without preparing it: for statements that are put together from parts, such as filtered lists. */
 export async function queryOnce<Row = Record<string, unknown>>(em: Em, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-  const result = await em.getKysely().executeQuery(CompiledQuery.raw(text, [...parameters]));
+  return await send<Row>(em, { text, prepared: text }, parameters);
+}
+
+async function send<Row>(em: Em, statement: { text: string; prepared: string }, parameters: readonly unknown[]): Promise<Row[]> {
+  const compiled = CompiledQuery.raw(statement.prepared, [...parameters]);
+  const result = await timed(em, statement.text, () => em.getKysely().executeQuery(compiled));
   return result.rows as Row[];
 }

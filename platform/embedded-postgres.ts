@@ -6,7 +6,7 @@ import { EngineError } from '../core/errors.ts';
 import { type Exit, type Running, spawnGuarded } from './guarded-process.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
 import { freePort } from './ports.ts';
-import { findPostgres, type PostgresBinaries } from './postgres-binaries.ts';
+import { findPostgres, hasExtension, type PostgresBinaries } from './postgres-binaries.ts';
 import { ensureCluster, OUTSIDE, type PostgresFolder, prepareFolder, SUPERUSER } from './postgres-folder.ts';
 import { type Owner, postgresOwner } from './postgres-owner.ts';
 import { endPostmaster } from './postmaster.ts';
@@ -42,6 +42,12 @@ const SETTINGS: Record<string, string> = {
   max_parallel_maintenance_workers: '0',
 };
 
+/** Counts what statements cost, where the binaries have the extension; texts of utility statements, which may hold passwords, are left out. */
+const statementStatistics = ({ native }: PostgresBinaries): Record<string, string> =>
+  hasExtension(native, 'pg_stat_statements')
+    ? { shared_preload_libraries: 'pg_stat_statements', 'pg_stat_statements.track_utility': 'off' }
+    : {};
+
 const hostOfUrl = (host: string): string =>
   host === '0.0.0.0' ? '127.0.0.1' : host === '::' || host.includes(':') ? `[${host === '::' ? '::1' : host}]` : host;
 
@@ -50,7 +56,13 @@ const urlOf = ({ options, password }: Cluster, port: number, database: string): 
 
 function launch(cluster: Cluster, port: number, log: LogFile): Running {
   const { options, folder, binaries, owner } = cluster;
-  const settings = { ...SETTINGS, listen_addresses: options.host, port: String(port), ...options.settings };
+  const settings = {
+    ...SETTINGS,
+    ...statementStatistics(binaries),
+    listen_addresses: options.host,
+    port: String(port),
+    ...options.settings,
+  };
   const args = ['-D', folder.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   return spawnGuarded({
     command: binaries.postgres,
@@ -141,12 +153,23 @@ async function startCluster(cluster: Cluster): Promise<EmbeddedPostgres> {
 
 type Launched = { port: number; running: Running; log: LogFile };
 
-async function finish(cluster: Cluster, { port, running, log }: Launched): Promise<EmbeddedPostgres> {
-  const client = new pg.Client({ connectionString: urlOf(cluster, port, 'postgres') });
+async function inDatabase(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
   await client.connect();
-  const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
-  if (!rowCount) await client.query(`CREATE DATABASE ${DATABASE}`);
-  await client.end();
+  await work(client).finally(() => client.end());
+}
+
+/** The extension has a schema of its own, so that `public` holds our tables only. */
+async function finish(cluster: Cluster, { port, running, log }: Launched): Promise<EmbeddedPostgres> {
+  await inDatabase(urlOf(cluster, port, 'postgres'), async (client) => {
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (!rowCount) await client.query(`CREATE DATABASE ${DATABASE}`);
+  });
+  if (hasExtension(cluster.binaries.native, 'pg_stat_statements')) {
+    await inDatabase(urlOf(cluster, port, DATABASE), (client) =>
+      client.query('create schema if not exists monitoring; create extension if not exists pg_stat_statements schema monitoring'),
+    );
+  }
   void running.exited.then(() => log.close());
   return { ...running, url: urlOf(cluster, port, DATABASE), port };
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -61,4 +62,14 @@ export async function findPostgres(owner: Owner | null, home: string): Promise<P
   for (const name of NAMES) await chmod(own[name], 0o755).catch(() => undefined);
   if (owner === null || canUse(owner, own.postgres)) return own;
   return binariesIn(await copyTo(own.native, home));
+}
+
+const LIBRARY_ENDINGS = ['so', 'dylib', 'dll'];
+
+/** Whether these binaries come with an extension: its library and its control file. */
+export function hasExtension(native: string, name: string): boolean {
+  const folders = [path.join(native, 'lib', 'postgresql'), path.join(native, 'lib')];
+  const library = folders.some((folder) => LIBRARY_ENDINGS.some((ending) => existsSync(path.join(folder, `${name}.${ending}`))));
+  const control = ['postgresql/extension', 'extension'].some((folder) => existsSync(path.join(native, 'share', folder, `${name}.control`)));
+  return library && control;
 }

@@ -14,7 +14,7 @@ Made by \`npm run docs\` from \`config/env.ts\`: change it there.
 
 Every setting is an environment variable, read once when a process starts. An empty value counts as absent. A value that cannot be used stops the
 process at once with a message that names the variable, its value and what was expected. All processes of one installation share \`DATABASE_URL\`,
-\`TEMPORAL_ADDRESS\`, \`TEMPORAL_NAMESPACE\`, \`SECRETS_KEY\`, \`LOST_AFTER_S\` and \`HEARTBEAT_TIMEOUT_S\`; the others may differ from process to process.
+\`TEMPORAL_ADDRESS\`, \`TEMPORAL_NAMESPACE\`, \`SECRETS_KEY\`, \`LOST_AFTER_S\`, \`HEARTBEAT_TIMEOUT_S\`, \`IDEMPOTENCY_HOURS\` and \`RETENTION_*\`; the others may differ from process to process.
 Switches take \`on\`, \`off\`, \`true\`, \`false\`, \`1\` or \`0\`.
 `;
 

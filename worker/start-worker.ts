@@ -52,7 +52,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const { config, logger, id, signal } = options;
   installRuntime(logger);
   const boot_id = randomUUID();
-  const orm = await createOrm({ url: options.database_url, pool_max: config.DB_POOL_MAX, application_name: `orchestrator worker ${id}` });
+  const slow = { over_ms: config.SLOW_QUERY_MS, logger };
+  const database = { url: options.database_url, pool_max: config.DB_POOL_MAX, slow };
+  const orm = await createOrm({ ...database, application_name: `orchestrator worker ${id}` });
   const fork = () => orm.em.fork() as Em;
   const connection = await connectTemporal({ ...config, address: options.temporal_address }, logger, signal);
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });

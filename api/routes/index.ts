@@ -1,5 +1,9 @@
 import type { Route } from '../define-route.ts';
+import { getDatabaseRoute } from './admin/get-database.ts';
 import { getInvariantsRoute } from './admin/get-invariants.ts';
+import { getRetentionRunRoute } from './admin/get-retention-run.ts';
+import { listRetentionRunsRoute } from './admin/list-retention-runs.ts';
+import { requestRetentionRoute } from './admin/request-retention.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
@@ -99,4 +103,8 @@ export const routes: readonly Route[] = [
   replaceSecretRoute,
   listAuditLogRoute,
   getInvariantsRoute,
+  getDatabaseRoute,
+  requestRetentionRoute,
+  listRetentionRunsRoute,
+  getRetentionRunRoute,
 ];

@@ -6,3 +6,4 @@ export const InstancePath = z.strictObject({ runid: z.uuid().toLowerCase() });
 export const NamePath = z.strictObject({ name: Name });
 export const WorkerPath = z.strictObject({ id: Name });
 export const UserPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+export const RunPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });

@@ -62,12 +62,24 @@ async function create(run: DockerRun, env: Record<string, string>): Promise<Cont
   }
 }
 
+/** The log masks the secrets that its own execution has asked for, so a container that is gone on with takes asking again; deleted ones stay unknown. */
+async function knowSecrets({ parameters, context }: DockerRun): Promise<void> {
+  for (const [name, value] of Object.entries(parameters.env)) {
+    await resolveSecrets({ [name]: value }, context, null).catch((error: unknown) => {
+      if (!(error instanceof EngineError) || !['not_found', 'forbidden'].includes(error.code)) throw error;
+    });
+  }
+}
+
 async function createOrFind(run: DockerRun): Promise<Container> {
   const { host, parameters, context, ledger } = run;
   const { signal } = context;
   if (context.instance.execution > 1) {
     const existing = await patiently(host.client, () => find(run), signal);
-    if (existing) return existing;
+    if (existing) {
+      await knowSecrets(run);
+      return existing;
+    }
     if (await ledger.wasCreated())
       throw new ContainerFailure('container_gone', 'the container was removed by somebody else before it was done');
   }

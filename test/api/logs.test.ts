@@ -1,8 +1,9 @@
 import type { HttpServer } from '../../api/http-server.ts';
 import { appendLogs } from '../../commands/append-logs.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
+import { query } from '../../entities/sql.ts';
 import type { LogLine } from '../../schemas/instance.ts';
-import { createTestApi, type TestApi } from '../support/api.ts';
+import { createTestApi, makeCaller, type TestApi } from '../support/api.ts';
 import { contextOf, outcome, startTask } from '../support/factories.ts';
 import { type ReceivedEvent, receiveEvents, serve } from '../support/listening.ts';
 
@@ -92,6 +93,26 @@ describe('the live stream of an instance', () => {
     });
     expect(answer.status).toBe(404);
   });
+
+  it.each([
+    ['the key is revoked', 'api_key = null'],
+    ['the user is deactivated', 'is_active = false'],
+    ['an operator becomes a user', `role = 'user'`],
+  ])(
+    'ends within seconds when %s',
+    async (why, change) => {
+      const { runid } = await start();
+      await write(runid, 1, 1);
+      const watcher = await makeCaller(api.em, `watcher-${why.length}`, { role: 'operator' });
+      const url = `${server.url}/api/v1/instances/${runid}/logs/stream`;
+      const events = receiveEvents(url, { Authorization: `Bearer ${watcher.key}` });
+      expect((await events.next()).value?.event).toBe('message');
+      await query(api.em, `update users set ${change} where id = $1`, [watcher.id]);
+      expect(await events.next()).toEqual({ done: true, value: undefined });
+      await finish(runid);
+    },
+    15_000,
+  );
 
   it('has the headers that keep proxies from buffering', async () => {
     const { runid } = await start();

@@ -1,4 +1,4 @@
-import { createTestApi, type TestApi } from '../support/api.ts';
+import { createTestApi, makeCaller, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -55,6 +55,35 @@ describe('templates', () => {
       Array.from({ length: 8 }, (_, i) => ops().post('/templates/contended/versions').send({ priority: i })),
     );
     expect(answers.map((a) => a.body.current_version).sort()).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('of an engine that needs a right are written by those who have it, since they run with the right of whoever submits them', async () => {
+    const command = { name: 'command', engine: 'shell' };
+    expect((await create(command)).status).toBe(403);
+    expect(
+      (
+        await api
+          .as(api.admin)
+          .post('/templates')
+          .send({ ...command, queue: 'q' })
+      ).status,
+    ).toBe(201);
+    expect(
+      (
+        await ops()
+          .post('/templates/command/versions')
+          .send({ parameters: { text: 'mine' } })
+      ).status,
+    ).toBe(403);
+    const trusted = await makeCaller(api.em, 'trusted', { role: 'operator', rights: ['shell'] });
+    expect(
+      (
+        await api
+          .as(trusted)
+          .post('/templates/command/versions')
+          .send({ parameters: { text: 'ours' } })
+      ).status,
+    ).toBe(201);
   });
 
   it('narrow what a task may say by their schema', async () => {

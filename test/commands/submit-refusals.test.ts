@@ -165,6 +165,15 @@ describe('submitting tasks', () => {
     await submit(ctx, {}, 3);
   });
 
+  it('refuses parameters that would make lists of tasks too large to answer', async () => {
+    await makeTemplate(db.em, 'roomy', { parameters: { text: 'x'.repeat(262_144) } });
+    await expectRefused([submission(), submission({ template: 'roomy' })], {
+      code: 'invalid_input',
+      errors: [{ pointer: '/1/parameters', detail: expect.stringContaining('262144 bytes') }],
+    });
+    await submitOne(ctx, { template: 'roomy', parameters: { text: 'x'.repeat(262_000) } });
+  });
+
   it('runs shell only for those who may', async () => {
     await makeTemplate(db.em, 'script', { engine: 'shell' });
     await expectRefused([submission({ template: 'script' })], { code: 'forbidden', errors: [{ pointer: '/0/template' }] });

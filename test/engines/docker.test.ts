@@ -4,6 +4,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
+import { EngineError } from '../../core/errors.ts';
 import { createDockerEngine } from '../../engines/docker/index.ts';
 import { describeWithDocker, ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
 import { engineRun, type TestRun } from '../support/engine-context.ts';
@@ -245,6 +246,25 @@ describeDocker('docker engine', () => {
     const all = [...stored, ...second.run.lines];
     expect(all.filter((line) => line.stream === 'stdout').map((line) => line.text)).toEqual(numbers(1, 2000));
     expect(all.filter((line) => line.stream === 'stderr')).toHaveLength(50);
+    await rm(folder, { recursive: true });
+  });
+
+  test('an execution that goes on with a container asks for its secrets again, so that they stay masked', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'docker-run-'));
+    const parameters = { ...sh('echo ready; sleep 2; echo done'), env: { TOKEN: { secret: 'token' } } };
+    const first = await start(parameters, { folder, secrets: { token: 'hush-hush' } });
+    await said(first.run, 'ready');
+    first.run.stop('shutdown');
+    await expect(first.work).rejects.toMatchObject({ code: 'superseded' });
+    const asked: string[] = [];
+    const again = await engineRun({ folder, instance: { ...first.run.context.instance, execution: 2 }, lines_before: 1 });
+    const secret = async (name: string) => {
+      asked.push(name);
+      throw new EngineError('not_found', 'deleted meanwhile');
+    };
+    const outcome = await engine.run(engine.parameters.parse(parameters), { ...again.context, secret });
+    expect([asked, outcome.status]).toEqual([['token'], 'completed']);
+    await again.close();
     await rm(folder, { recursive: true });
   });
 

@@ -68,6 +68,17 @@ describe('embedded PostgreSQL', () => {
     await expect(sql(wrong.href, 'select 1')).rejects.toThrow(/password authentication failed/);
   });
 
+  it('keeps statistics of statements, outside the schema of our tables, also in a cluster made before', async () => {
+    const first = await start();
+    await sql(first.url, 'drop schema monitoring cascade');
+    await first.stop();
+    const { url } = await start();
+    await sql(url, 'select 4711 as marked');
+    const found = await sql(url, `select calls::int as calls from monitoring.pg_stat_statements where query like 'select $1 as marked'`);
+    expect(found).toEqual([{ calls: 1 }]);
+    expect(await sql(url, `select 1 from pg_class where relnamespace = 'public'::regnamespace`)).toEqual([]);
+  });
+
   it('keeps committed rows when the server is killed with SIGKILL', async () => {
     const first = await start();
     await sql(first.url, 'create table kept as select generate_series(1, 1000) as n');

@@ -26,6 +26,11 @@ async function spareSecret(api: TestApi): Promise<string> {
   return name;
 }
 
+async function retentionRun({ em }: TestApi): Promise<number> {
+  const sql = `insert into retention_runs (trigger, requested_by, scheduled_for) values ('schedule', 'dispatcher', clock_timestamp()) returning id::int4 as id`;
+  return (await query<{ id: number }>(em, sql))[0]?.id ?? 0;
+}
+
 const fixed = (path: string, body?: () => Record<string, unknown>) => async (): Promise<RouteCase> => ({
   path,
   ...(body ? { body: body() } : {}),
@@ -121,4 +126,8 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   deleteSecret: at((id) => `/secrets/${id}`, spareSecret),
   listAuditLog: fixed('/audit-log'),
   getInvariants: fixed('/admin/invariants'),
+  getDatabase: fixed('/admin/database'),
+  requestRetention: fixed('/admin/retention', () => ({ dry_run: false })),
+  listRetentionRuns: fixed('/admin/retention'),
+  getRetentionRun: at((id) => `/admin/retention/${id}`, retentionRun),
 };

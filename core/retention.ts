@@ -1,0 +1,38 @@
+/** Whose rows are removed by age; children stand before their parents. */
+export const RETAINED = ['idempotency_keys', 'instance_logs', 'instances', 'tasks', 'audit_log'] as const;
+export type Retained = (typeof RETAINED)[number];
+
+/** How long rows are kept: days after the end (0: for ever), hours after the request for idempotency keys. */
+export type RetentionPolicy = { idempotency_hours: number; log_days: number; instance_days: number; task_days: number; audit_days: number };
+
+/** Rows that ended before this instant may go; null: none may. */
+export type Cutoffs = Record<Retained, Date | null>;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+const longest = (...days: readonly number[]): number => (days.includes(0) ? 0 : Math.max(...days));
+const daysBefore = (now: Date, days: number): Date | null => (days === 0 ? null : new Date(now.getTime() - days * DAY_MS));
+
+/** What may go as of `now`. A parent stays at least as long as its children: a task as its instances, an instance as its log lines. */
+export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
+  const instance_days = longest(policy.log_days, policy.instance_days);
+  return {
+    idempotency_keys: new Date(now.getTime() - policy.idempotency_hours * HOUR_MS),
+    instance_logs: daysBefore(now, policy.log_days),
+    instances: daysBefore(now, instance_days),
+    tasks: daysBefore(now, longest(instance_days, policy.task_days)),
+    audit_log: daysBefore(now, policy.audit_days),
+  };
+}
+
+/**
+ * The latest instant, not after `now`, at which a daily event of this time of day was due.
+ * @param time_of_day `HH:MM` in UTC
+ */
+export function latestDaily(time_of_day: string, now: Date): Date {
+  const [hours = 0, minutes = 0] = time_of_day.split(':').map(Number);
+  const today = new Date(now);
+  today.setUTCHours(hours, minutes, 0, 0);
+  return today > now ? new Date(today.getTime() - DAY_MS) : today;
+}

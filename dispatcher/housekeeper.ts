@@ -1,0 +1,115 @@
+import { type RetentionSettings, retentionPolicy } from '../commands/retention-policy.ts';
+import { forgetKeys, type RetentionEnd, type RetentionOptions, runRetention, scheduleRetention } from '../commands/run-retention.ts';
+import type { Config } from '../config/env.ts';
+import { latestDaily } from '../core/retention.ts';
+import { nextRetentionRun } from '../entities/retention-run.queries.ts';
+import { openDatabase } from '../platform/open-database.ts';
+import type { DispatcherDeps } from './deps.ts';
+import { withLock } from './held-lock.ts';
+
+const LOOK_EVERY_MS = 5_000;
+const FORGET_EVERY_MS = 600_000;
+/** Rows removed from a table by one run that make it worth vacuuming. */
+const VACUUM_FROM = 1_000;
+
+type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
+  config: RetentionSettings & Pick<Config, 'RETENTION_AT'>;
+};
+/**
+ * Removes what is old: the daily run, runs that were asked for, and runs that a killed process left open; idempotency keys every ten minutes.
+ * One dispatcher at a time does it; the others look on and take over when its connection ends.
+ */
+export class Housekeeper {
+  private readonly deps: Deps;
+  private readonly stopping = new AbortController();
+  private timer: NodeJS.Timeout | null = null;
+  private working: Promise<void> | null = null;
+  private scheduled = 0;
+  private well = true;
+  private forgot_at = -Infinity;
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+  }
+
+  start(): void {
+    this.timer = setInterval(() => void this.tick(), LOOK_EVERY_MS);
+  }
+
+  /** Ends after the batch under way; the run goes on elsewhere, or at the next start. */
+  async stop(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    this.stopping.abort();
+    await this.working;
+  }
+
+  /** Does what is due, unless another dispatcher is at it. Never rejects. */
+  async tick(now: Date = new Date()): Promise<void> {
+    this.working ??= this.work(now)
+      .then(
+        () => this.note(true, null),
+        (cause: unknown) => this.note(false, cause),
+      )
+      .finally(() => {
+        this.working = null;
+      });
+    await this.working;
+  }
+
+  private note(well: boolean, cause: unknown): void {
+    if (!well && this.well) this.deps.logger.warn({ err: cause }, 'housekeeping was interrupted; it is tried again');
+    this.well = well;
+  }
+
+  private async work(now: Date): Promise<void> {
+    await this.schedule(now);
+    const keys_due = performance.now() - this.forgot_at >= FORGET_EVERY_MS;
+    if (!keys_due && (await nextRetentionRun(this.deps.fork())) === null) return;
+    await withLock(this.deps.database_url, 'orchestrator.retention', () => this.clean(keys_due));
+    if (keys_due) this.forgot_at = performance.now();
+  }
+
+  private async schedule(now: Date): Promise<void> {
+    const { RETENTION_AT } = this.deps.config;
+    if (RETENTION_AT === 'off') return;
+    const due = latestDaily(RETENTION_AT, now);
+    if (due.getTime() === this.scheduled) return;
+    await scheduleRetention(this.deps.fork(), due);
+    this.scheduled = due.getTime();
+  }
+
+  private async clean(keys_due: boolean): Promise<void> {
+    const { fork, config, logger } = this.deps;
+    const options: RetentionOptions = { fork: () => fork(), policy: retentionPolicy(config), signal: this.stopping.signal };
+    if (keys_due) {
+      const forgotten = await forgetKeys(options);
+      if (forgotten > 0) logger.info({ forgotten }, 'idempotency keys forgotten');
+    }
+    for (let id = await nextRetentionRun(fork()); id !== null && !options.signal.aborted; id = await nextRetentionRun(fork())) {
+      logger.info({ run: id }, 'retention begins');
+      const end = await runRetention(id, options);
+      this.report(id, end);
+      await this.vacuum(end.removed);
+    }
+  }
+
+  /** Makes the room of removed rows usable at once, and the planner's figures true; autovacuum would come later. Told to stop, it is broken off. */
+  private async vacuum(removed: Record<string, number>): Promise<void> {
+    const tables = Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM ? [table] : []));
+    if (tables.length === 0 || this.stopping.signal.aborted) return;
+    const client = await openDatabase(this.deps.database_url, 'orchestrator vacuum');
+    const leave = () => void client.end().catch(() => undefined);
+    this.stopping.signal.addEventListener('abort', leave, { once: true });
+    try {
+      for (const table of tables) await client.query(`vacuum (analyze) "${table}"`);
+    } finally {
+      this.stopping.signal.removeEventListener('abort', leave);
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  private report(run: number, { status, removed, error }: RetentionEnd): void {
+    if (status === 'failed') this.deps.logger.error({ run, removed, error }, 'retention failed');
+    else this.deps.logger.info({ run, removed }, `retention ${status}`);
+  }
+}
