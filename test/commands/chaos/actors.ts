@@ -29,8 +29,9 @@ const dispatch: Action = async (chaos, random) => {
 const release: Action = async (chaos) => count(chaos, 'released', await releaseDue(chaos.em(), 10));
 
 const send: Action = async (chaos, random) => {
-  const template = random.pick(['plain', 'retried', 'once', 'paid']) ?? 'plain';
-  const tasks = await submit(contextFor(chaos, random), { template, priority: random.between(0, 100) }, random.between(1, 4));
+  const template = random.pick(['plain', 'retried', 'once', 'paid', 'keyed']) ?? 'plain';
+  const parameters = template === 'keyed' ? { n: random.between(1, 3) } : {};
+  const tasks = await submit(contextFor(chaos, random), { template, parameters, priority: random.between(0, 100) }, random.between(1, 4));
   count(chaos, 'submitted', tasks.length);
   chaos.tasks.push(...tasks.map((task) => task.uuid));
 };
