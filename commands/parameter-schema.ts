@@ -64,11 +64,36 @@ function patternKeysFault(value: unknown): string | null {
   return patterns.map(patternFault).find((fault) => fault !== null) ?? null;
 }
 
-/** A repeated group that itself holds a repetition or an alternative can take exponential time on a short text. */
-const NESTED_REPETITION = /\((?:[^()\\]|\\.)*(?:[*+|]|\{\d+,\d*\})(?:[^()\\]|\\.)*\)\s*(?:[*+]|\{\d+,\d*\})/;
+const REPETITION = /^(?:[*+]|\{\d+,\d*\})/;
+/** Escapes, classes and `(?` count as one step, so that brackets in them open nothing. */
+const STEP = /\\.|\[(?:[^\]\\]|\\.)*\]|\(\?(?:[:=!]|<[=!]|<[^>]*>)|./gsu;
+
+type Groups = { outer: boolean[]; branches: boolean };
+
+/** Moves into or out of groups; `branches` says whether the present one holds a repetition or an alternative so far. */
+function take(groups: Groups, step: string, repeated: boolean): void {
+  if (step.startsWith('(')) {
+    groups.outer.push(groups.branches);
+    groups.branches = false;
+    return;
+  }
+  const around = step === ')' && groups.outer.pop() === true;
+  groups.branches = groups.branches || around || repeated || step === '|';
+}
+
+/** A repeated group that itself holds a repetition or an alternative, at any depth, can take exponential time on a short text. */
+function repeatsNested(pattern: string): boolean {
+  const groups: Groups = { outer: [], branches: false };
+  for (const { 0: step, index } of pattern.matchAll(STEP)) {
+    const repeated = REPETITION.test(pattern.slice(index + step.length));
+    if (step === ')' && repeated && groups.branches) return true;
+    take(groups, step, repeated);
+  }
+  return false;
+}
 
 function patternFault(pattern: string): string | null {
   if (pattern.length > MOST_PATTERN) return `must not be longer than ${MOST_PATTERN} characters`;
   if (/\\[1-9]|\\k</.test(pattern)) return 'must not use back-references';
-  return NESTED_REPETITION.test(pattern) ? 'must not repeat a group that repeats or branches: matching it may never end' : null;
+  return repeatsNested(pattern) ? 'must not repeat a group that repeats or branches: matching it may never end' : null;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { EngineError, type FieldProblem } from '../core/errors.ts';
 import { mergeParameters } from '../core/parameters.ts';
 import type { RetryPolicy } from '../core/retry.ts';
@@ -5,6 +6,7 @@ import type { Engine, Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { TaskSubmission } from '../schemas/task.ts';
 import { type CommandContext, hasRight } from './context.ts';
+import { parameterSchema } from './seed.ts';
 import { engineProblems, schemaProblems } from './validate-parameters.ts';
 import type { Wiring } from './wire-tasks.ts';
 
@@ -138,7 +140,8 @@ const MOST_BYTES = 262_144;
 function parameterProblems(row: Resolved, engine: Engine, parameters: Record<string, unknown>): FieldProblem[] {
   const bytes = Buffer.byteLength(JSON.stringify(parameters));
   if (bytes > MOST_BYTES) return [{ pointer: '/parameters', detail: `must not be larger than ${MOST_BYTES} bytes as JSON, got ${bytes}` }];
-  const problems = schemaProblems(`version ${row.id}`, row.schema, parameters);
+  const is_own = () => isDeepStrictEqual(row.schema, parameterSchema(engine));
+  const problems = schemaProblems({ key: `version ${row.id}`, schema: row.schema, is_own }, parameters);
   return problems.length > 0 ? problems : engineProblems(engine.parameters, parameters);
 }
 

@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import addFormats from 'ajv-formats';
 import type { z } from 'zod';
 import { EngineError, type FieldProblem } from '../core/errors.ts';
+import { withinTime } from './within-time.ts';
 
 type Schema = Record<string, unknown>;
 type Compiled = (parameters: unknown) => FieldProblem[];
@@ -9,18 +10,36 @@ type Compiled = (parameters: unknown) => FieldProblem[];
 const CACHE_SIZE = 500;
 const cache = new Map<string, Compiled>();
 
+/** A template version's schema. `key` must change with it; `is_own`: whether it is the engine's own, asked once. */
+export type KnownSchema = { key: string; schema: Schema; is_own: () => boolean };
+
 /**
- * Checks parameters against a template's JSON Schema (2020-12). Compiled schemas are cached by `key`, which must change with the schema.
+ * Checks parameters against a template's JSON Schema (2020-12). Compiled schemas are cached.
  * @returns one problem per bad field, pointers below `/parameters`; empty: all is well
+ * @throws EngineError invalid_input: the check was given up
  */
-export function schemaProblems(key: string, schema: Schema, parameters: unknown): FieldProblem[] {
+export function schemaProblems({ key, schema, is_own }: KnownSchema, parameters: unknown): FieldProblem[] {
   let check = cache.get(key);
   if (!check) {
-    check = compileSchema(schema);
+    check = is_own() ? compileSchema(schema) : timed(compileSchema(schema), schema);
     if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value ?? '');
     cache.set(key, check);
   }
   return check(parameters);
+}
+
+/** What can make a check take longer than its input is long. */
+const SLOW = /"(?:pattern|patternProperties|format|uniqueItems|\$ref|\$dynamicRef)":/;
+
+/** Schemas are written by people; a bad one must not hold up everybody's requests. A thrown error, since further items would take as long. */
+function timed(check: Compiled, schema: Schema): Compiled {
+  if (!SLOW.test(JSON.stringify(schema))) return check;
+  return (parameters) => {
+    const checked = withinTime(() => check(parameters));
+    if (checked) return checked.value;
+    const detail = "takes too long to check against the template's schema";
+    throw new EngineError('invalid_input', `parameters: ${detail}`, { errors: [{ pointer: '/parameters', detail }] });
+  };
 }
 
 /**

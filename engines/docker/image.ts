@@ -39,13 +39,17 @@ async function readPull(stream: AsyncIterable<Buffer>): Promise<string | null> {
 /** Without a tag Docker would fetch all tags of the image. */
 const withTag = (image: string): string => (/[:@][^/]*$/.test(image) ? image : `${image}:latest`);
 
+/** The daemon repeats what it was answered, and a reference may name any service that it reaches. */
+const withoutAnswer = (reason: string): string => reason.replace(/(response body: ).*/s, '$1…');
+
 async function pull(docker: Docker, image: string, signal: AbortSignal): Promise<string | null> {
   try {
     const stream = await docker.pull(withTag(image), { abortSignal: signal });
-    return await readPull(stream as unknown as AsyncIterable<Buffer>);
+    const failure = await readPull(stream as unknown as AsyncIterable<Buffer>);
+    return failure && withoutAnswer(failure);
   } catch (error) {
     if (statusOf(error) === null) throw error;
-    return reasonOf(error);
+    return withoutAnswer(reasonOf(error));
   }
 }
 

@@ -120,6 +120,11 @@ describe('templates', () => {
       { schema: { properties: { a: { type: 'string', pattern: '^(a+)+$' } } } },
       '/schema/properties/a/pattern',
     ],
+    [
+      'a pattern that hides its repetition in further groups',
+      { schema: { properties: { a: { pattern: '^(?:x|[)(]|((a+)))+$' } } } },
+      '/schema/properties/a/pattern',
+    ],
     ['a pattern that is none', { schema: { properties: { a: { type: 'string', pattern: '(' } } } }, '/schema'],
     ['a huge schema', { schema: { description: Array.from({ length: 40 }, () => 'x'.repeat(2_000)).join('') } }, '/schema'],
     [
@@ -134,6 +139,25 @@ describe('templates', () => {
     expect(answer.body.errors[0].pointer.startsWith(pointer)).toBe(true);
     expect((await ops().get('/templates/bad')).status).toBe(404);
   });
+
+  const doubling = Object.fromEntries(
+    Array.from({ length: 40 }, (_, i) => [`d${i}`, { allOf: [{ $ref: `#/$defs/d${i + 1}` }, { $ref: `#/$defs/d${i + 1}` }] }]),
+  );
+  it.each([
+    ['patterns that try many ways', 'ways', { properties: { text: { pattern: '^a*a*a*a*a*b$' } } }],
+    ['references that double', 'double', { $ref: '#/$defs/d0', $defs: { ...doubling, d40: {} } }],
+    ['a reference to itself', 'itself', { $ref: '#' }],
+  ])(
+    'cannot stall the server by %s',
+    async (_why, name, schema) => {
+      expect((await create({ name, schema })).status).toBe(201);
+      const item = { template: name, parameters: { text: 'a'.repeat(20_000) } };
+      const answer = await api.as(api.user).post('/tasks').send([item, item, item]);
+      expect(answer.status).toBe(422);
+      expect(answer.body.detail).toContain('takes too long');
+    },
+    10_000,
+  );
 
   it('are deleted with their versions while no task was made from them', async () => {
     await create({ name: 'unused' });

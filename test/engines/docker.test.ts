@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -247,6 +248,16 @@ describeDocker('docker engine', () => {
     expect(all.filter((line) => line.stream === 'stdout').map((line) => line.text)).toEqual(numbers(1, 2000));
     expect(all.filter((line) => line.stream === 'stderr')).toHaveLength(50);
     await rm(folder, { recursive: true });
+  });
+
+  test('what a service that is no registry answered is not shown', async () => {
+    const server = http.createServer((_req, res) => res.writeHead(404).end('{"internal": "hush-hush"}'));
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as net.AddressInfo;
+    const { outcome } = await docked({ image: `127.0.0.1:${port}/x:1`, pull: 'always' });
+    server.close();
+    expect(outcome).toMatchObject({ status: 'failed', code: 'image_not_found' });
+    expect(JSON.stringify(outcome)).not.toContain('hush-hush');
   });
 
   test('an execution that goes on with a container asks for its secrets again, so that they stay masked', async () => {
