@@ -218,7 +218,11 @@ describe('cancelling and retrying', () => {
 
     it('leaves what waits for something else', async () => {
       const { uuid } = await submitOne(ctx, { not_before: FUTURE });
-      await query(db.em, `update tasks set pending_reason = 'hold', held_at = now(), not_before = now() - interval '1 hour' where uuid = $1`, [uuid]);
+      await query(
+        db.em,
+        `update tasks set pending_reason = 'hold', held_at = now(), not_before = now() - interval '1 hour' where uuid = $1`,
+        [uuid],
+      );
       expect(await releaseDue(db.em)).toBe(0);
     });
   });
