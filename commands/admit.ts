@@ -33,9 +33,9 @@ export type AdmitOptions = { limit?: number; lost_after_s?: number; record?: boo
  * @returns the admitted instances, in no order; empty when nothing could start
  */
 export async function admit(em: Em, { limit = 200, lost_after_s = 60, record = true }: AdmitOptions = {}): Promise<AdmittedInstance[]> {
-  const waiting = await waitingQueues(em);
+  const { queues: waiting, dirty_keys } = await waitingQueues(em);
   if (waiting.length === 0) return [];
-  await settleKeys(em);
+  if (dirty_keys) await settleKeys(em);
   const { admitted, refusals } = await em.transactional(async (tx) => {
     const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
     const queues = openQueues(room);

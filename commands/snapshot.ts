@@ -46,17 +46,21 @@ export async function loadRoom(em: Em, queues: readonly string[], options: Mode 
   };
 }
 
-/** Queues in which a task waits, by a skip scan: the cost depends on the number of queues, not of tasks. */
-export async function waitingQueues(em: Em): Promise<string[]> {
-  const rows = await query<{ queue: string }>(
+/**
+ * Queues in which a task waits, by a skip scan: the cost depends on the number of queues, not of tasks. `dirty_keys`: concurrency keys have to be
+ * settled before anything is chosen.
+ */
+export async function waitingQueues(em: Em): Promise<{ queues: string[]; dirty_keys: boolean }> {
+  const rows = await query<{ queue: string | null }>(
     em,
     `with recursive q as (
        (select queue from tasks where status = 'queued' order by queue limit 1)
        union all
        select n.queue from q, lateral (select queue from tasks where status = 'queued' and queue > q.queue order by queue limit 1) n)
-     select queue from q`,
+     select queue from q
+     union all select null where exists (select 1 from concurrency_keys where dirty)`,
   );
-  return rows.map((row) => row.queue);
+  return { queues: rows.flatMap(({ queue }) => (queue === null ? [] : [queue])), dirty_keys: rows.some(({ queue }) => queue === null) };
 }
 
 /** A task as `CANDIDATE` reads it. */

@@ -7,6 +7,8 @@ import { timed } from './slow-log.ts';
 export type Em = EntityManager;
 
 const names = new Map<string, string>();
+/** Commands such as `set` or `vacuum` gain nothing from a plan. */
+const PREPARABLE = /^\s*(select|with|insert|update|delete)\b/i;
 
 /** Statement texts are constants of the code, so there are as many names as there are call sites. */
 function nameOf(text: string): string {
@@ -20,12 +22,12 @@ function nameOf(text: string): string {
 
 /**
  * Runs one SQL statement of a hot path with bound parameters ($1, $2, …), inside the entity manager's transaction when there is one.
- * Statements with parameters are prepared under a name, once per connection: planning the large ones costs more than running them. `text` must
+ * Statements are prepared under a name, once per connection: planning the large ones costs more than running them. `text` must
  * therefore be a constant; what varies is a parameter. Kysely hands its text to node-postgres unseen, which takes a named statement in its place.
  * Rows come as node-postgres gives them here: bigint, numeric and times as text. Cast numbers in SQL (`::float8`, `::int4`).
  */
 export async function query<Row = Record<string, unknown>>(em: Em, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-  const prepared = parameters.length === 0 ? text : ({ name: nameOf(text), text } as unknown as string);
+  const prepared = PREPARABLE.test(text) ? ({ name: nameOf(text), text } as unknown as string) : text;
   return await send<Row>(em, { text, prepared }, parameters);
 }
 
