@@ -19,7 +19,7 @@ type Wire = { url: string; logger: Logger };
 export function createNotifier({ url, logger }: Wire): Notifier {
   const waiting = new Set<Channel>();
   let client: pg.Client | null = null;
-  let timer: NodeJS.Timeout | null = null;
+  let timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
   let sending = Promise.resolve();
   let sent_at = -Infinity;
 
@@ -29,7 +29,7 @@ export function createNotifier({ url, logger }: Wire): Notifier {
     const channels = [...waiting];
     waiting.clear();
     try {
-      client ??= await connect(url, 'notifier', () => {
+      client ??= await connectNotifier(url, () => {
         client = null;
       });
       for (const channel of channels) await client.query('select pg_notify($1, $2)', [channel, '']);
@@ -44,10 +44,12 @@ export function createNotifier({ url, logger }: Wire): Notifier {
   return {
     notify(channel) {
       waiting.add(channel);
-      timer ??= setTimeout(schedule, Math.max(0, sent_at + COALESCE_MS - performance.now()));
+      const wait_ms = sent_at + COALESCE_MS - performance.now();
+      timer ??= wait_ms > 0 ? setTimeout(schedule, wait_ms) : setImmediate(schedule);
     },
     async stop() {
-      if (timer) clearTimeout(timer);
+      clearTimeout(timer as NodeJS.Timeout);
+      clearImmediate(timer as NodeJS.Immediate);
       await sending;
       await client?.end().catch(() => undefined);
     },
@@ -88,6 +90,13 @@ export function createListener(options: Wire & { channels: readonly Channel[]; o
       await client?.end().catch(() => undefined);
     },
   };
+}
+
+/** A notification needs no disk: without this its commit would wait for one, and the listener with it. */
+async function connectNotifier(url: string, onEnd: () => void): Promise<pg.Client> {
+  const client = await connect(url, 'notifier', onEnd);
+  await client.query('set synchronous_commit = off');
+  return client;
 }
 
 async function connect(url: string, name: string, onEnd: () => void): Promise<pg.Client> {
