@@ -58,7 +58,7 @@ export async function waitingQueues(em: Em): Promise<{ queues: string[]; dirty_k
        union all
        select n.queue from q, lateral (select queue from tasks where status = 'queued' and queue > q.queue order by queue limit 1) n)
      select queue from q
-     union all select null where exists (select 1 from concurrency_keys where dirty)`,
+     union all select null from (select key from concurrency_keys where dirty order by key limit 1) dirty`,
   );
   return { queues: rows.flatMap(({ queue }) => (queue === null ? [] : [queue])), dirty_keys: rows.some(({ queue }) => queue === null) };
 }
