@@ -203,11 +203,16 @@ describe('shell engine', () => {
     expect((await marked(runid)).length).toBeGreaterThanOrEqual(5);
     run.stop('cancel');
     await work;
-    const commands = await Promise.all(
-      (await listProcesses()).map(({ pid }) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')),
-    );
     const expected = isRoot ? [71, 72, 73, 74, 75] : [71, 72, 73, 74];
-    expect(commands.filter((command) => expected.some((n) => command === `sleep\0${n}\0`))).toEqual([]);
+    // What was killed may still be listed until it has been scheduled once more; what was missed would sleep on for a minute.
+    await eventually(
+      async () => {
+        const found = (await listProcesses()).map(({ pid }) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => ''));
+        const commands = await Promise.all(found);
+        expect(commands.filter((command) => expected.some((n) => command === `sleep\0${n}\0`))).toEqual([]);
+      },
+      { timeout_ms: 3_000 },
+    );
     await run.close();
   });
 
