@@ -65,7 +65,7 @@ async function writeAdmissions(em: Em, admissions: Admission[]): Promise<Admitte
 
 /**
  * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds. The pool's sequence is read where its row is locked
- * already. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
+ * already. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
  */
 const ADMIT = `
 with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as a(uuid, runid, worker)),
@@ -97,7 +97,9 @@ up as (
 uw as (
   update workers set used_cpu = used_cpu + n.cpu, used_memory = used_memory + n.memory
   from (select worker, sum(cpu) as cpu, sum(memory_mb) as memory from t group by worker) n where workers.id = n.worker),
-d as (delete from admission_decisions where task_id in (select uuid from t))
+d as (
+  delete from admission_decisions where task_id in (
+    select task_id from admission_decisions where task_id in (select uuid from t) order by task_id for update skip locked))
 select t.runid, t.uuid as task_id, t.attempt, 'task/' || t.uuid || '/' || t.attempt as workflow_id, t.worker, t.type as engine, t.queue, q.pool,
   t.template, u.username as user, t.name, t.priority, t.timeout
 from t join queues q on q.name = t.queue join users u on u.id = t.user_id`;

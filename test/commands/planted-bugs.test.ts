@@ -110,7 +110,7 @@ const FLOOR = {
 };
 
 /** Rare moments may take more than one run. */
-const SEEDS = [7, 8, 9];
+const SEEDS = [7, 8, 9, 10, 11, 12];
 
 describe('a bug that is planted on purpose', () => {
   let db: TestDatabase;
@@ -129,7 +129,11 @@ describe('a bug that is planted on purpose', () => {
         return changed;
       };
       const findings: string[] = [];
-      for (const seed of SEEDS) if (findings.length === 0) findings.push(...(await runChaos(db, { seed, floor: FLOOR, rewrite })).findings);
+      // Another finding does not count for this bug: the next seed has to show it.
+      for (const seed of SEEDS) {
+        if (!findings.some((found) => finding.test(found)))
+          findings.push(...(await runChaos(db, { seed, floor: FLOOR, rewrite })).findings);
+      }
       expect(planted).toBeGreaterThan(0);
       expect(findings.join('\n')).toMatch(finding);
     },
