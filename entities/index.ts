@@ -1,9 +1,18 @@
 import { AdmissionDecision } from './admission-decision.ts';
+import { AlertHistory } from './alert-history.ts';
+import { AlertRule } from './alert-rule.ts';
+import { AlertState } from './alert-state.ts';
 import { AuditLog } from './audit-log.ts';
 import { Backfill } from './backfill.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
+import { Camera } from './camera.ts';
+import { CameraLive } from './camera-live.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
+import { DetectionFrames } from './detection-frames.ts';
+import { DetectionMinute } from './detection-minute.ts';
+import { DetectionRecord } from './detection-record.ts';
+import { DetectionSession } from './detection-session.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
@@ -17,6 +26,7 @@ import { Schedule } from './schedule.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
+import { StatisticsHour } from './statistics-hour.ts';
 import { Task } from './task.ts';
 import { TaskDependency } from './task-dependency.ts';
 import { TaskHistory } from './task-history.ts';
@@ -24,6 +34,7 @@ import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
+import { ViolationEvent } from './violation-event.ts';
 import { Worker } from './worker.ts';
 
 /** Every table, in an order that respects foreign keys. */
@@ -55,4 +66,15 @@ export const entities = [
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,
+  Camera,
+  DetectionSession,
+  DetectionFrames,
+  DetectionMinute,
+  DetectionRecord,
+  ViolationEvent,
+  StatisticsHour,
+  AlertRule,
+  AlertState,
+  AlertHistory,
+  CameraLive,
 ] as const;

@@ -1,0 +1,1 @@
+export type AlertChannel = { kind: string };
