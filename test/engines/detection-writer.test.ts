@@ -66,7 +66,7 @@ describeWithTracks('TUD-Campus', () => {
           hour: '12',
           total_frames: 71,
           person_frames: 359,
-          persons_max: 8,
+          persons_max: 6,
           violating: 359,
           opened: 8,
           tracks: 8,
@@ -225,7 +225,7 @@ describe('the queue', () => {
 
   it('tells who sent what the database refuses, and stores the rest', async () => {
     const session_id = await session();
-    const bad = { ...frame(2), detail: { text: 'a\0b' } };
+    const bad = { ...frame(11), detail: { text: 'a\0b' } };
     const one = writer();
     const [good, refused] = await Promise.allSettled([
       one.push({ session_id, frames: [frame(1)], owner: null }, { urgent: false }),
