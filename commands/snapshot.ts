@@ -1,6 +1,6 @@
 import type { Candidate, PoolState, QueueState, Running, Snapshot, WorkerState } from '../core/admission-state.ts';
 import { endsOf } from '../core/run-time.ts';
-import { type Em, query } from '../entities/sql.ts';
+import { type Em, query, relaxedCommit } from '../entities/sql.ts';
 
 /** Queues, pools and workers as they are at `now`. */
 export type RoomRows = Pick<Snapshot, 'now' | 'queues' | 'pools' | 'workers'>;
@@ -12,7 +12,7 @@ type Mode = { lock: boolean };
  * One statement: each part waits for the one before, so that rows are locked in order; a row that somebody changed meanwhile is read as it is then. What comes
  * first is handed on as an array, because a row that is looked at again must not look at the others again.
  */
-const room = (lock: string): string => `
+const room = ({ lock, also }: { lock: string; also: string }): string => `
 with q as materialized (
   select name, pool, status, capacity, current_load, priority, step_s, policy, reserve_after_s, strict_priority
   from queues where name = any($1) order by name ${lock}),
@@ -25,10 +25,10 @@ w as materialized (
     (used_cpu * 1000)::int4 as used_cpu, used_memory::float8 as used_memory, engines
   from workers where pool = any(array(select name from p)) and status = 'active' and heartbeat_at > now() - make_interval(secs => $2) order by id ${lock})
 select coalesce((select json_agg(w) from w), '[]') as workers, coalesce((select json_agg(p) from p), '[]') as pools,
-  coalesce((select json_agg(q) from q), '[]') as queues, extract(epoch from clock_timestamp())::float8 * 1000 as now`;
+  coalesce((select json_agg(q) from q), '[]') as queues, extract(epoch from clock_timestamp())::float8 * 1000 as now${also}`;
 
-const LOOK = room('');
-const LOCK = room('for no key update');
+const LOOK = room({ lock: '', also: '' });
+const LOCK = room({ lock: 'for no key update', also: `, ${relaxedCommit()}` });
 
 type Resources = { total_cpu: number; total_memory: number; used_cpu: number; used_memory: number };
 
@@ -46,7 +46,8 @@ const amounts = (row: Resources) => ({
 
 /**
  * The state of the named queues, their pools and live workers. With `lock`, rows are locked in the one order that everybody keeps
- * (queues, pools, workers, each by name), with FOR NO KEY UPDATE, since a plain FOR UPDATE would hold up submits through their foreign keys.
+ * (queues, pools, workers, each by name), with FOR NO KEY UPDATE, since a plain FOR UPDATE would hold up submits through their foreign keys. The
+ * commit of what is admitted under these locks does not wait for the disk: the claim of what must not run twice does, and takes it along.
  */
 export async function loadRoom(em: Em, queues: readonly string[], options: Mode & { lost_after_s: number }): Promise<RoomRows> {
   const [found] = await query<Found>(em, options.lock ? LOCK : LOOK, [queues, options.lost_after_s]);
