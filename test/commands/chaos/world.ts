@@ -37,6 +37,7 @@ export async function makeChaosWorld(em: Em): Promise<Actor[]> {
   await makeTemplate(em, 'retried', { queue: 'qb', cpu: 0.5, retry });
   await makeTemplate(em, 'once', { queue: 'qc', engine: 'other', cpu: 0.25, at_most_once: true, retry });
   await makeTemplate(em, 'keyed', { queue: 'qa', cpu: 0.25, retry, concurrency: { key: 'n', limit: 2, on_limit: 'queue' } });
+  await makeTemplate(em, 'dear', { queue: 'qd', cpu: 0.25, quota_cost: 1, retry, concurrency: { key: 'n', limit: 2, on_limit: 'queue' } });
   await makeTemplate(em, 'paid', { queue: 'qd', cpu: 0.5, memory_mb: 400, quota_cost: 2, retry });
   return [await makeUser(em, 'ada'), await makeUser(em, 'bob', { quota: 40 }), await makeUser(em, 'root', { role: 'admin' })];
 }
