@@ -1,5 +1,6 @@
 import { needKey } from '../core/admission.ts';
 import { EngineError } from '../core/errors.ts';
+import { fairNeed } from '../core/fair-share.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { Task } from '../schemas/task.ts';
@@ -78,7 +79,7 @@ async function insert(em: Em, ctx: CommandContext, { prepared, keys }: Insertion
   const answers = keys.map(({ indexes }): StoredAnswer => ({ tasks: indexes.map((i) => byIndex.get(i) as Task) }));
   const cost = prepared.reduce((sum, p) => sum + p.version.quota_cost, 0);
   const rows = await query<{ now: string; gated: boolean; charged: boolean }>(em, SUBMIT, [
-    ...taskColumns(tasks, prepared),
+    ...taskColumns(tasks, prepared, ctx.actor.id),
     ctx.actor.id,
     actorName(ctx.actor),
     ctx.request_id,
@@ -87,13 +88,15 @@ async function insert(em: Em, ctx: CommandContext, { prepared, keys }: Insertion
     keys.map((k) => k.request_hash),
     answers.map((answer) => JSON.stringify(answer)),
     ...clockColumns(tasks),
+    prepared.map((p) => p.rate_key),
+    tasks.map((t) => t.deadline),
   ]);
   const row = rows[0];
   if (!row?.charged) throw new EngineError('quota_exceeded', `quota: ${cost} needed, not enough left for user "${ctx.actor.username}"`);
   return row.gated ? tasks.map((task) => stampTask(task, new Date(row.now))) : null;
 }
 
-function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]): unknown[] {
+function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[], user: number): unknown[] {
   const column = (pick: (task: Task) => unknown) => tasks.map(pick);
   return [
     column((t) => t.uuid),
@@ -108,7 +111,7 @@ function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]):
     column((t) => JSON.stringify(t.tags)),
     column((t) => t.cpu),
     column((t) => t.memory_mb),
-    column((t) => needKey(t.type, t.cpu, t.memory_mb)),
+    tasks.map((t, n) => needOf(t, prepared[n] as PreparedTask, user)),
     column((t) => t.not_before),
     prepared.map((p) => JSON.stringify(p.version.retry_policy)),
     prepared.map((p) => p.version.at_most_once),
@@ -117,6 +120,9 @@ function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]):
     prepared.map((p) => p.concurrency_key),
   ];
 }
+
+const needOf = ({ type, cpu, memory_mb }: Task, { queue }: PreparedTask, user: number): string =>
+  fairNeed(needKey(type, cpu, memory_mb), queue.fairness, user);
 
 const clockColumns = (tasks: readonly Task[]): unknown[] => [
   tasks.map((t) => t.waits_for),
@@ -143,21 +149,21 @@ open as (select charged.ok and (select count(*) from gate) = cardinality($24::te
 s as (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::jsonb[], $7::int4[], $8::int4[], $9::text[], $10::jsonb[],
     $11::numeric[], $12::int4[], $13::text[], $14::timestamptz[], $15::jsonb[], $16::bool[], $17::int4[], $18::int4[],
-    $19::text[], $27::int4[], $28::int4[], $29::int4[], $30::int4[])
+    $19::text[], $27::int4[], $28::int4[], $29::int4[], $30::int4[], $31::text[], $32::timestamptz[])
   as s(uuid, name, template, version, type, parameters, priority, timeout, queue, tags, cpu, memory_mb, need, not_before, retry_policy,
     at_most_once, quota_cost, step_s, concurrency_key,
-    waits_for, queue_timeout_s, start_timeout_s, total_timeout_s)),
+    waits_for, queue_timeout_s, start_timeout_s, total_timeout_s, rate_key, deadline)),
 t as (
   insert into tasks (uuid, name, template, template_version_id, type, status, pending_reason, parameters, priority, timeout, queue, user_id, tags,
     cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost, concurrency_key, waits_for,
-    queue_timeout_s, start_timeout_s, total_timeout_s)
+    queue_timeout_s, start_timeout_s, total_timeout_s, rate_key, deadline)
   select s.uuid, s.name, s.template, s.version, s.type,
     case when s.waits_for > 0 or s.not_before > now()::timestamptz(3) then 'pending' else 'queued' end,
     case when s.waits_for > 0 then 'dependency' when s.not_before > now()::timestamptz(3) then 'not_before' end,
     s.parameters, s.priority, s.timeout, s.queue, $20, s.tags, s.cpu, s.memory_mb, s.need,
-    greatest(now(), s.not_before) - make_interval(secs => s.priority * s.step_s), greatest(now(), s.not_before), s.not_before,
+    task_vtime(greatest(now(), s.not_before), s.priority, s.step_s, s.deadline, s.timeout, s.template), greatest(now(), s.not_before), s.not_before,
     case when s.waits_for > 0 or s.not_before > now()::timestamptz(3) then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost, s.concurrency_key,
-    s.waits_for, s.queue_timeout_s, s.start_timeout_s, s.total_timeout_s
+    s.waits_for, s.queue_timeout_s, s.start_timeout_s, s.total_timeout_s, s.rate_key, s.deadline
   from s, open where open.ok order by s.concurrency_key
   returning uuid, status, template, queue, priority),
 h as (

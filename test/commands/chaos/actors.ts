@@ -6,11 +6,13 @@ import { changeTask } from '../../../commands/change-task.ts';
 import type { CommandContext } from '../../../commands/context.ts';
 import { endOverdueTasks } from '../../../commands/end-overdue.ts';
 import { type FinishItem, finishInstances } from '../../../commands/finish-instances.ts';
+import { forgetIdle } from '../../../commands/forget-idle.ts';
 import { holdTask, releaseTask } from '../../../commands/hold-task.ts';
 import { keepLeases } from '../../../commands/keep-leases.ts';
 import { releaseDue } from '../../../commands/release-due.ts';
 import { retryTask } from '../../../commands/retry-task.ts';
 import { submitTasks } from '../../../commands/submit-tasks.ts';
+import { sampleShares } from '../../../commands/user-shares.ts';
 import { type Em, query } from '../../../entities/sql.ts';
 import type { TaskSubmission } from '../../../schemas/task.ts';
 import { claim, outcome, submission, testEngines } from '../../support/factories.ts';
@@ -23,6 +25,12 @@ const contextFor = (chaos: Chaos, random: Random): CommandContext => ({
   request_id: null,
 });
 
+/** As a dispatcher does from time to time beside its passes. */
+const keepBooks: Action = async (chaos) => {
+  await sampleShares(chaos.em());
+  await forgetIdle(chaos.em());
+};
+
 const dispatch: Action = async (chaos, random) => {
   const admitted = await admit(chaos.em(), { limit: random.between(1, 20) });
   count(chaos, 'admitted', admitted.length);
@@ -33,11 +41,12 @@ const release: Action = async (chaos) => count(chaos, 'released', await releaseD
 
 const someItem = (random: Random, templates: readonly string[], item: Partial<TaskSubmission> = {}): TaskSubmission => {
   const template = random.pick(templates) ?? 'plain';
-  const parameters = template === 'keyed' || template === 'dear' ? { n: random.between(1, 3) } : {};
+  const parameters = KEYED.has(template) ? { n: random.between(1, 3) } : {};
   return submission({ template, parameters, priority: random.between(0, 100), ...item });
 };
 
-const TEMPLATES = ['plain', 'retried', 'once', 'paid', 'keyed', 'dear'];
+const TEMPLATES = ['plain', 'retried', 'once', 'paid', 'keyed', 'dear', 'rated'];
+const KEYED = new Set(['keyed', 'dear', 'rated']);
 
 /** Up to four tasks of any templates in one request. */
 const send: Action = async (chaos, random) => {
@@ -109,6 +118,7 @@ const control: Action = async (chaos, random) => {
     () => releaseTask(ctx, uuid),
     () => releaseTask(ctx, uuid),
     () => changeTask(ctx, uuid, { priority: random.between(0, 100) }),
+    () => changeTask(ctx, uuid, { deadline: new Date(random.between(0, 1e12)).toISOString() }),
     () => changeTask(ctx, uuid, { queue: random.pick(queues) ?? 'qa' }),
     () => changeTask(ctx, uuid, { total_timeout_s: 1, queue_timeout_s: 1 }),
   ])?.();
@@ -191,7 +201,7 @@ const operate: Action = async (chaos, random) => {
 
 /** Who takes part: each has what it may do, and repeats it until the run is over. */
 export const ACTORS: Record<string, Action[]> = {
-  'dispatcher 1': [dispatch, dispatch, release],
+  'dispatcher 1': [dispatch, dispatch, release, keepBooks],
   'dispatcher 2': [dispatch, dispatch, release],
   'dispatcher 3': [dispatch, dispatch, release],
   'dispatcher 4': [dispatch, dispatch, release],
