@@ -32,7 +32,9 @@ export class DetectionWriter {
   private readonly options: WriterOptions;
   private readonly queue: FrameQueue;
   private readonly days = new Set<number>();
-  private pumping: Promise<void> | null = null;
+  /** Set and cleared in the same breath as the queue is looked at, so that no push is left lying. */
+  private is_pumping = false;
+  private pumping: Promise<void> = Promise.resolve();
   /** Ends the gathering of a batch. */
   private gathered: (() => void) | null = null;
   private statistics: NodeJS.Timeout | null = null;
@@ -78,9 +80,7 @@ export class DetectionWriter {
   async push(group: FrameGroup, { urgent }: { urgent: boolean }): Promise<SavedGroup> {
     if (this.stopping) throw stoppingError();
     const saved = this.queue.add(group, urgent);
-    this.pumping ??= this.pump().finally(() => {
-      this.pumping = null;
-    });
+    if (!this.is_pumping) this.pumping = this.pump();
     this.gathered?.();
     return await saved;
   }
@@ -102,11 +102,13 @@ export class DetectionWriter {
   }
 
   private async pump(): Promise<void> {
+    this.is_pumping = true;
     while (this.queue.frames > 0 && !this.given_up.signal.aborted) {
       const wait_ms = this.stopping ? 0 : this.queue.lingerMs(BATCH_FRAMES, LINGER_MS);
       if (wait_ms > 0) await this.gather(wait_ms);
       else await this.store(this.queue.take(BATCH_FRAMES));
     }
+    this.is_pumping = false;
   }
 
   private async gather(ms: number): Promise<void> {
