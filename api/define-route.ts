@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import type { CommandContext } from '../commands/context.ts';
+import type { DetectionIntake } from '../commands/detection-intake.ts';
 import type { Vault } from '../commands/secrets-vault.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
@@ -19,6 +20,7 @@ export type Shared = {
   config: Config;
   vault: Vault;
   artifacts: ArtifactStore;
+  detections: DetectionIntake;
   logger: Logger;
   notify: Notify;
   stopping: AbortSignal;

@@ -68,6 +68,20 @@ const Environment = z.object({
     .default(10_485_760)
     .describe('stored log bytes per instance; more is cut and said so'),
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
+  DETECTION_SAVE_INTERVAL: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(10)
+    .describe('each so many frames of a detection task become a record, besides those with which the violations change'),
+  DETECTION_QUEUE_MB: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4_096)
+    .default(64)
+    .describe('memory in MB for detections that wait to be stored, per process; then 429'),
   IDEMPOTENCY_HOURS: z.coerce
     .number()
     .positive()

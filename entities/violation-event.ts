@@ -1,11 +1,9 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { type Box, SEVERITIES } from '../core/detection/frame.ts';
+import { VIOLATION_STATUSES } from '../schemas/violation.ts';
 import { Camera } from './camera.ts';
 import { times } from './columns.ts';
 import { DetectionSession } from './detection-session.ts';
-
-/** What people make of a violation. */
-export const VIOLATION_STATUSES = ['pending', 'confirmed', 'false_positive', 'resolved'] as const;
 
 const ViolationEventSchema = defineEntity({
   name: 'ViolationEvent',

@@ -4,6 +4,7 @@ import { createSchedule } from '../../commands/create-schedule.ts';
 import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
+import { DETECTION_CASES } from './detection-cases.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
@@ -223,4 +224,5 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   requestRetention: fixed('/admin/retention', () => ({ dry_run: false })),
   listRetentionRuns: fixed('/admin/retention'),
   getRetentionRun: at((id) => `/admin/retention/${id}`, retentionRun),
+  ...DETECTION_CASES,
 };
