@@ -68,6 +68,9 @@ const Environment = z.object({
     .default(10_485_760)
     .describe('stored log bytes per instance; more is cut and said so'),
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
+  DETECTION_ROOTS: list
+    .optional()
+    .describe('comma-separated folders below which detection tasks may read files; default: the folder inputs in DATA_DIR'),
   DETECTION_SAVE_INTERVAL: z.coerce
     .number()
     .int()
@@ -117,7 +120,7 @@ const Environment = z.object({
   ORCHESTRATOR_KEY: z.string().optional().describe('API key of the command line; default: the administrator’s in DATA_DIR'),
 });
 
-export type Config = Readonly<z.output<typeof Environment> & { ARTIFACTS_DIR: string }>;
+export type Config = Readonly<z.output<typeof Environment> & { ARTIFACTS_DIR: string; DETECTION_ROOTS: string[] }>;
 
 /**
  * Reads the settings; the only place that touches the process's environment. Empty values count as absent.
@@ -130,11 +133,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     const lines = parsed.error.issues.map((i) => `${i.path.join('.')}=${JSON.stringify(present[String(i.path[0])])}: ${i.message}`);
     throw new EngineError('invalid_input', `bad configuration: ${lines.join('; ')}`);
   }
-  const { DATA_DIR, ARTIFACTS_DIR } = parsed.data;
+  const { DATA_DIR, ARTIFACTS_DIR, DETECTION_ROOTS } = parsed.data;
   return {
     ...parsed.data,
     DATA_DIR: path.resolve(DATA_DIR),
     ARTIFACTS_DIR: path.resolve(ARTIFACTS_DIR ?? path.join(DATA_DIR, 'artifacts')),
+    DETECTION_ROOTS: (DETECTION_ROOTS ?? [path.join(DATA_DIR, 'inputs')]).map((folder) => path.resolve(folder)),
   };
 }
 

@@ -8,7 +8,8 @@ export type Sender = { user_id: number; sees_all: boolean; actor: string; reques
 /** `session`: its sender's name for it. `rules`: how its frames are judged should it be new. */
 export type SessionOrder = { camera_id: string; session: string; rules: SessionRules; task_id: string | null };
 
-export type OpenedSession = { id: number; camera_id: string; rules: SessionRules };
+/** `began_at`: when it was made, ms. */
+export type OpenedSession = { id: number; camera_id: string; rules: SessionRules; began_at: number };
 
 /**
  * Finds a session, or makes it, and its camera too. A camera belongs to whoever sends under its id first.
@@ -38,7 +39,9 @@ async function findSession(em: Em, sender: Sender, { camera_id, session }: Sessi
   return rows[0] ?? null;
 }
 
-const FIND = `select s.id::float8 as id, s.camera_id, s.rules from detection_sessions s join cameras c on c.id = s.camera_id
+const BEGAN = '(extract(epoch from s.created_at) * 1000)::float8 as began_at';
+
+const FIND = `select s.id::float8 as id, s.camera_id, s.rules, ${BEGAN} from detection_sessions s join cameras c on c.id = s.camera_id
   where s.camera_id = $1 and s.name = $2 and ($3::int8 is null or c.user_id = $3)`;
 
 const MAKE_CAMERA = `
@@ -58,9 +61,20 @@ export async function lockSessions<State>(em: Em, ids: readonly number[]): Promi
   return await query<LockedSession<State>>(em, LOCK, [ids]);
 }
 
-const LOCK = `select s.id::float8 as id, s.camera_id, s.name, s.rules, s.state, (l.watched_until > now()) is true as watched
+const LOCK = `select s.id::float8 as id, s.camera_id, s.name, s.rules, s.state, ${BEGAN}, (l.watched_until > now()) is true as watched
   from detection_sessions s left join camera_live l on l.camera_id = s.camera_id
   where s.id = any($1::int8[]) order by s.id for no key update of s`;
+
+/** Ends a run: its open violations are over, and nothing of it is remembered but its counts. Frames that come for it later begin anew. */
+export async function endSession(em: Em, id: number): Promise<void> {
+  await query(em, 'select 1 from detection_sessions where id = $1 for no key update', [id]);
+  await query(em, END, [id]);
+}
+
+const END = `
+with v as (update violation_events set ended_at = last_seen where session_id = $1 and ended_at is null returning id, last_seen),
+h as (update alert_history a set resolved_at = v.last_seen from v where a.violation_id = v.id and a.resolved_at is null)
+update detection_sessions set ended_at = clock_timestamp(), state = state || '{"life": {"candidates": [], "open": []}}' where id = $1`;
 
 export type FrameBlock = { session_id: number; block: number; bits: Buffer };
 

@@ -3,9 +3,13 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { createEngines } from '../../engines/index.ts';
+import type { Em } from '../../entities/sql.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { runningInstance } from '../support/detections.ts';
 import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
-import { engineRun } from '../support/engine-context.ts';
+import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeWorld } from '../support/factories.ts';
 
 const config = {
   ENGINE_SHELL: true,
@@ -13,6 +17,9 @@ const config = {
   OUTBOUND_ALLOW: ['127.0.0.1'],
   DOCKER_HOST: undefined,
   TASK_LOG_CAP_BYTES: 1e7,
+  DETECTION_ROOTS: ['/nonexistent'],
+  DETECTION_SAVE_INTERVAL: 10,
+  DETECTION_QUEUE_MB: 8,
 };
 const engines = createEngines(config, `conformance-${process.pid}`);
 const hasDocker = await testDocker()
@@ -22,6 +29,7 @@ const hasDocker = await testDocker()
     () => false,
   );
 
+let db: TestDatabase;
 let server: http.Server;
 let base: string;
 let requests = 0;
@@ -55,9 +63,29 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
     bad: [{ image: 5 }, { image: TEST_IMAGE, network: 'host' }, { image: TEST_IMAGE, pull: 'sometimes' }],
   }),
+  detection: () => ({
+    good: { camera_id: 'c', source: { kind: 'text', text: '1,1,0,0,5,5,1\n2,1,0,0,5,5,1' }, detector: { kind: 'replay' } },
+    endless: { camera_id: 'c', detector: { kind: 'command', argv: ['sh', '-c', 'echo started; sleep 600'] } },
+    bad: [
+      { camera_id: 'c', detector: { kind: 'replay' } },
+      { camera_id: 'c', detector: { kind: 'guess' } },
+      { camera_id: '', detector: { kind: 'command', argv: ['true'] } },
+      { camera_id: 'c', detector: { kind: 'command', argv: [] } },
+      { camera_id: 'c', source: { kind: 'file', path: 'relative' }, detector: { kind: 'replay' } },
+      { camera_id: 'c', source: { kind: 'stream', url: 'file:///etc/passwd' }, detector: { kind: 'command', argv: ['true'] } },
+      { camera_id: 'c', source: { kind: 'file', path: '/x' }, detector: { kind: 'docker', image: TEST_IMAGE } },
+      { camera_id: 'c', detector: { kind: 'command', argv: ['true'] }, rules: { k: 4, n: 3 } },
+    ],
+  }),
 };
 
+/** Engines that keep rows of their own get an instance that is real enough for them. */
+const runOf = async (kind: string): Promise<TestRun> =>
+  kind === 'detection' ? await engineRun({ em: () => db.orm.em.fork() as Em, instance: await runningInstance(db.em) }) : await engineRun();
+
 beforeAll(async () => {
+  db = await createTestDatabase();
+  await makeWorld(db.em);
   server = http.createServer((request, response) => {
     requests++;
     if (request.url === '/ok') response.end('ok');
@@ -69,6 +97,7 @@ beforeAll(async () => {
 afterAll(() => {
   server.closeAllConnections();
   server.close();
+  return db.drop();
 });
 
 test('making the engines starts nothing and keeps no process alive', () => {
@@ -111,7 +140,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('its result matches its schema, and so does that of a second run with the same parameters', async () => {
     for (const _ of [1, 2]) {
-      const run = await engineRun();
+      const run = await runOf(kind);
       const outcome = await engine.run(engine.parameters.parse(given().good), run.context);
       expect(outcome).toMatchObject({ status: 'completed', code: 'ok', error: null });
       expect(engine.result.safeParse(outcome.result).error).toBeUndefined();
@@ -123,7 +152,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     ['cancel', 'cancelled'],
     ['timeout', 'timed_out'],
   ] as const)('%s is obeyed within seconds', async (reason, status) => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     const before = requests;
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
@@ -135,7 +164,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   });
 
   runs.each(['superseded', 'shutdown'] as const)('%s makes it throw, so that nothing is written', async (reason) => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     const before = requests;
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     work.catch(() => undefined);
@@ -146,7 +175,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   });
 
   runs('a run that was stopped before it began does nothing', async () => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     run.stop('cancel');
     expect(await engine.run(engine.parameters.parse(given().endless), run.context)).toMatchObject({ status: 'cancelled' });
     expect(run.of('stdout')).toEqual([]);
@@ -154,18 +183,20 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   });
 
   runs('a secret that the task may not use fails it', async () => {
+    const command = { kind: 'command', argv: ['true'], env: { A: { secret: 'none' } } };
+    if (kind === 'detection') return void (await refusedSecret({ camera_id: 'c', detector: command }));
     if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
     await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
   });
 
   async function refusedSecret(parameters: Record<string, unknown>): Promise<void> {
-    const run = await engineRun();
+    const run = await runOf(kind);
     expect(await engine.run(engine.parameters.parse(parameters), run.context)).toMatchObject({ status: 'failed', code: 'not_found' });
     await run.close();
   }
 
   runs('its sweep leaves nothing of instances that are not live', async () => {
-    await engine.sweep?.(new Set(), (await engineRun()).context.logger);
+    await engine.sweep?.(new Set(), (await runOf(kind)).context.logger);
     if (kind !== 'docker') return;
     const filters = { label: [`orchestrator.worker=conformance-${process.pid}`] };
     expect(await testDocker().listContainers({ all: true, filters })).toEqual([]);

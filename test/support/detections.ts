@@ -2,9 +2,11 @@ import { pino } from 'pino';
 import { type DetectedObject, type Frame, frameOf, type Sighting } from '../../core/detection/frame.ts';
 import type { SessionRules } from '../../core/detection/session.ts';
 import { DEFAULT_LIFE } from '../../core/detection/violations.ts';
+import type { EngineInstance } from '../../engines/define-engine.ts';
 import { DetectionWriter } from '../../engines/detection/detection-writer.ts';
 import { openSession } from '../../entities/detection-session.queries.ts';
-import type { Em } from '../../entities/sql.ts';
+import { type Em, query } from '../../entities/sql.ts';
+import { contextOf, startTask } from './factories.ts';
 
 export const RULES: SessionRules = { ...DEFAULT_LIFE, interval: 10, min_iou: 0.3 };
 export const START = Date.UTC(2026, 0, 5, 12);
@@ -40,3 +42,11 @@ export async function makeSession(
 
 export const makeWriter = (fork: () => Em, max_weight = 64 * 1024 * 1024): DetectionWriter =>
   new DetectionWriter({ fork, max_weight, logger: pino({ level: 'silent' }) });
+
+/** A claimed instance of a task of the user `ada`, as an engine is told of it. */
+export async function runningInstance(em: Em): Promise<Pick<EngineInstance, 'runid' | 'task_id' | 'user_id' | 'execution'>> {
+  const [user] = await query<{ id: number; username: string }>(em, `select id::int4 as id, username from users where username = 'ada'`);
+  await query(em, `update users set role = 'admin' where username = 'ada'`);
+  const { runid, task_id } = await startTask(contextOf(em, { id: user?.id ?? 0, username: 'ada', role: 'admin', rights: [] }));
+  return { runid, task_id, user_id: user?.id ?? 0, execution: 1 };
+}
