@@ -1,7 +1,16 @@
 import type { Config } from '../config/env.ts';
 import type { RetentionPolicy } from '../core/retention.ts';
 
-type Names = 'IDEMPOTENCY_HOURS' | 'RETENTION_LOG_DAYS' | 'RETENTION_INSTANCE_DAYS' | 'RETENTION_TASK_DAYS' | 'RETENTION_AUDIT_DAYS';
+type Names =
+  | 'RETENTION_RECORD_DAYS'
+  | 'RETENTION_VIOLATION_DAYS'
+  | 'RETENTION_STATISTICS_DAYS'
+  | 'RETENTION_ALERT_DAYS'
+  | 'IDEMPOTENCY_HOURS'
+  | 'RETENTION_LOG_DAYS'
+  | 'RETENTION_INSTANCE_DAYS'
+  | 'RETENTION_TASK_DAYS'
+  | 'RETENTION_AUDIT_DAYS';
 export type RetentionSettings = Pick<Config, Names>;
 
 /** How long rows are kept, from the settings. */
@@ -11,4 +20,10 @@ export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => (
   instance_days: config.RETENTION_INSTANCE_DAYS,
   task_days: config.RETENTION_TASK_DAYS,
   audit_days: config.RETENTION_AUDIT_DAYS,
+  detection: {
+    record_days: config.RETENTION_RECORD_DAYS,
+    violation_days: config.RETENTION_VIOLATION_DAYS,
+    statistics_days: config.RETENTION_STATISTICS_DAYS,
+    alert_days: config.RETENTION_ALERT_DAYS,
+  },
 });

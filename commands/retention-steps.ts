@@ -1,5 +1,6 @@
 import type { Cutoffs, Retained } from '../core/retention.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
+import { DETECTION_STARTS, DETECTION_STEPS } from './detection-retention.ts';
 
 /** Where a run goes on within a table: the creation time and key of the last row that it looked at; null: from the oldest. */
 export type Place = { created_at: string; key: string };
@@ -8,7 +9,7 @@ export type Place = { created_at: string; key: string };
 export type Batch = { removed: Record<string, number>; place: Place | null };
 
 /** `count`: $1 is the cutoff of the table; the others are those of tasks and instances, where it needs them. `size`: rows that a full batch looks at. */
-type Step = { count: string; needs?: true; batch: string; size: number };
+export type Step = { count: string; needs?: true; batch: string; size: number };
 
 const BATCH = 1_000;
 /** Instances whose log lines one batch looks through. */
@@ -100,6 +101,7 @@ export const STEPS: Record<Retained, Step> = {
       gone as (delete from audit_log where id in (select id from page) returning 1)
       select (select count(*) from gone)::int4 as n, 0 as more, (select count(*) from page)::int4 as seen, ${LAST('id')}`,
   },
+  ...DETECTION_STEPS,
 };
 
 const START: Record<Retained, string> = {
@@ -108,6 +110,7 @@ const START: Record<Retained, string> = {
   instances: '00000000-0000-0000-0000-000000000000',
   tasks: '00000000-0000-0000-0000-000000000000',
   audit_log: '0',
+  ...DETECTION_STARTS,
 };
 
 type Row = { n: number; more: number; seen: number; children?: Record<string, number>; last: Place | null };

@@ -1,5 +1,8 @@
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { cutoffsOf, RETAINED, type Retained, type RetentionPolicy } from '../core/retention.ts';
 import { type Em, query } from '../entities/sql.ts';
+import { dropOldDays } from './drop-old-days.ts';
+import { removeSnapshots } from './remove-snapshots.ts';
 import { type Place, removeBatch } from './retention-steps.ts';
 import { writeAudit } from './write-audit.ts';
 
@@ -7,7 +10,15 @@ import { writeAudit } from './write-audit.ts';
 export type RetentionEnd = { status: 'completed' | 'failed' | 'interrupted'; removed: Record<string, number>; error: string | null };
 
 /** `policy`: how long rows are kept; `signal`: stop after the batch under way. */
-export type RetentionOptions = { fork(): Em; policy: RetentionPolicy; signal: AbortSignal };
+export type RetentionOptions = {
+  fork(): Em;
+  policy: RetentionPolicy;
+  signal: AbortSignal;
+  /** Where pictures of violations are removed from; absent: they, and their violations, stay. */
+  artifacts?: ArtifactStore;
+  /** Whether days of detection records are archived before they go. */
+  archive?: boolean;
+};
 
 /** One batch of a table that takes longer than this would be cut off by the session's own limit and tried for ever. */
 const HOPELESS = /^(22|23|42|57014)/;
@@ -47,8 +58,18 @@ async function begin(em: Em, id: number): Promise<Date> {
 
 type Work = { id: number; table: Retained; before: Date };
 
+/** What goes before the rows of a table. @returns false when told to stop before the end */
+async function prepare({ fork, signal, artifacts, archive }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
+  if (table === 'violation_events' && artifacts) return await removeSnapshots(before, { fork, signal, artifacts });
+  if (table !== 'detection_records') return true;
+  const counted = (tx: Em, rows: number) => count(tx, id, { detection_records: rows });
+  return await dropOldDays(before, { fork, signal, archive: archive && artifacts ? artifacts : null, counted });
+}
+
 /** @returns false when told to stop before the end */
-async function removeOld({ fork, signal }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
+async function removeOld(options: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
+  const { fork, signal } = options;
+  if (!(await prepare(options, { id, table, before }))) return false;
   let place: Place | null = null;
   do {
     if (signal.aborted) return false;

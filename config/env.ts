@@ -105,6 +105,17 @@ const Environment = z.object({
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  RETENTION_RECORD_DAYS: days.default(30).describe('days for which detection records are kept, by the UTC day of their frame; 0: for ever'),
+  RETENTION_VIOLATION_DAYS: days
+    .default(90)
+    .describe('days for which violations are kept with their pictures, four times as long where they were confirmed; 0: for ever'),
+  RETENTION_STATISTICS_DAYS: days.default(365).describe('days for which the statistics of detections are kept; 0: for ever'),
+  RETENTION_ALERT_DAYS: days.default(90).describe('days for which the history of alerts is kept; 0: for ever'),
+  DETECTION_ARCHIVE: flag
+    .default(false)
+    .describe(
+      'whether a day of detection records is written to the artifacts (archive/detection_records/<day>.ndjson.gz) before it is removed',
+    ),
   SLOW_QUERY_MS: z.coerce
     .number()
     .int()

@@ -1,3 +1,4 @@
+import { createFolderStore } from '../artifacts/folder-store.ts';
 import { type RetentionSettings, retentionPolicy } from '../commands/retention-policy.ts';
 import { forgetKeys, type RetentionEnd, type RetentionOptions, runRetention, scheduleRetention } from '../commands/run-retention.ts';
 import type { Config } from '../config/env.ts';
@@ -13,7 +14,7 @@ const FORGET_EVERY_MS = 600_000;
 const VACUUM_FROM = 1_000;
 
 type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
-  config: RetentionSettings & Pick<Config, 'RETENTION_AT'>;
+  config: RetentionSettings & Pick<Config, 'RETENTION_AT' | 'ARTIFACTS_DIR' | 'DETECTION_ARCHIVE'>;
 };
 /**
  * Removes what is old: the daily run, runs that were asked for, and runs that a killed process left open; idempotency keys every ten minutes.
@@ -80,7 +81,13 @@ export class Housekeeper {
 
   private async clean(keys_due: boolean): Promise<void> {
     const { fork, config, logger } = this.deps;
-    const options: RetentionOptions = { fork: () => fork(), policy: retentionPolicy(config), signal: this.stopping.signal };
+    const options: RetentionOptions = {
+      fork: () => fork(),
+      policy: retentionPolicy(config),
+      signal: this.stopping.signal,
+      artifacts: createFolderStore(config.ARTIFACTS_DIR),
+      archive: config.DETECTION_ARCHIVE,
+    };
     if (keys_due) {
       const forgotten = await forgetKeys(options);
       if (forgotten > 0) logger.info({ forgotten }, 'idempotency keys forgotten');

@@ -5,6 +5,7 @@ import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { BulkWorker } from './bulk-worker.ts';
+import { DetectionKeeper } from './detection-keeper.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
@@ -39,7 +40,7 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const orchestrator = new OrchestratorWorker(deps, poke);
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
-  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke)];
+  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke), new DetectionKeeper(deps)];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {
