@@ -4,10 +4,11 @@ import { type Em, query } from '../entities/sql.ts';
 import { actorName, type CommandContext, seesAll } from './context.ts';
 import { writeAudit } from './write-audit.ts';
 
-type Row = { status: TaskStatus; user_id: number; quota_cost: number };
+type Row = { status: TaskStatus; user_id: number; quota_cost: number; refunded: boolean };
 
 /**
- * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again.
+ * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again if it
+ * was refunded; what the task had paid for and partly got is not paid twice. Finished scenes of a video stay, so its progress does too.
  * Dependencies that were not met when it was cancelled count no more, those still open do; what had waited for this task is not recalled.
  * @throws EngineError not_found (also for others' tasks), conflict: not failed or cancelled, quota_exceeded
  */
@@ -16,7 +17,9 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
     const em = tx as Em;
     const rows = await query<Row>(
       em,
-      `select status, user_id::int4 as user_id, quota_cost from tasks where uuid = $1 and ($2 or user_id = $3) for no key update`,
+      `select status, user_id::int4 as user_id, quota_cost, coalesce((
+         select l.kind = 'refund' from quota_ledger l where l.task_id = tasks.uuid order by round desc, id desc limit 1), false) as refunded
+       from tasks where uuid = $1 and ($2 or user_id = $3) for no key update`,
       [uuid, seesAll(ctx.actor), ctx.actor.id],
     );
     const row = rows[0];
@@ -38,8 +41,8 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
   });
 }
 
-async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> {
-  if (quota_cost === 0) return;
+async function chargeQuota(em: Em, { user_id, quota_cost, refunded }: Row): Promise<void> {
+  if (quota_cost === 0 || !refunded) return;
   const charged = await query(
     em,
     `update users set used_quota = used_quota + $2 where id = $1 and (quota is null or used_quota + $2 <= quota) returning id`,
@@ -52,7 +55,7 @@ const REQUEUE = `
 with t as (
   update tasks set status = case when waits_for > 0 then 'pending' else 'queued' end, pending_reason = case when waits_for > 0 then 'dependency' end,
     held_at = null, start_timeouts = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
-    completed_at = null, result = null, error = null, progress = 0, retries_used = 0, not_before = null,
+    completed_at = null, result = null, error = null, progress = case when total_scenes > 0 then progress else 0 end, retries_used = 0, not_before = null,
     eligible_at = now(), queued_at = now(), vtime = now() - make_interval(secs => priority * q.step_s)
   from (select name, step_s from queues) q
   where uuid = $1 and q.name = tasks.queue returning uuid, status)

@@ -12,11 +12,14 @@ import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
+import { QuotaEntry } from './quota-entry.ts';
 import { RetentionRun } from './retention-run.ts';
 import { Schedule } from './schedule.ts';
+import { Script } from './script.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
+import { Statistic } from './statistic.ts';
 import { Task } from './task.ts';
 import { TaskDependency } from './task-dependency.ts';
 import { TaskHistory } from './task-history.ts';
@@ -24,6 +27,9 @@ import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
+import { Video } from './video.ts';
+import { VideoEvent } from './video-event.ts';
+import { VideoFile } from './video-file.ts';
 import { Worker } from './worker.ts';
 
 /** Every table, in an order that respects foreign keys. */
@@ -55,4 +61,10 @@ export const entities = [
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,
+  Script,
+  Video,
+  VideoFile,
+  VideoEvent,
+  Statistic,
+  QuotaEntry,
 ] as const;
