@@ -67,6 +67,21 @@ const Environment = z.object({
     .min(1024)
     .default(10_485_760)
     .describe('stored log bytes per instance; more is cut and said so'),
+  FFMPEG_PATH: z.string().optional().describe('the ffmpeg to use; default: the one on PATH, else the one that npm installed'),
+  FFPROBE_PATH: z.string().optional().describe('the ffprobe to use; default: the one on PATH, else the one that npm installed'),
+  FFMPEG_STALL_S: seconds.default(60).describe('an ffmpeg whose output has not grown for so many seconds is killed and its step repeated'),
+  VIDEO_FONT: z.string().optional().describe('font file for texts in videos; default: the first of the machine that has all characters'),
+  VIDEO_PICTURES_DIR: z
+    .string()
+    .optional()
+    .describe('folder below which scenes of videos may name pictures; default: none, pictures are refused'),
+  VIDEO_STORAGE_MB: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(2_147_483_647)
+    .default(10_240)
+    .describe('megabytes of video files that a user may keep, unless the user has a limit of their own'),
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
   IDEMPOTENCY_HOURS: z.coerce
     .number()

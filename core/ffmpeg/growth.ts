@@ -4,6 +4,8 @@ import type { ProgressReport } from './progress.ts';
 export type GrowthWatch = {
   /** @returns whether anything grew since the last report */
   note(report: ProgressReport, now_ms: number): boolean;
+  /** Begins to count anew: the watcher itself slept. */
+  excuse(now_ms: number): void;
   /** How long nothing has grown. */
   silentFor(now_ms: number): number;
 };
@@ -31,6 +33,9 @@ export function createGrowthWatch(started_ms: number): GrowthWatch {
       };
       if (growing) last_ms = Math.max(last_ms, now_ms);
       return growing;
+    },
+    excuse: (now_ms) => {
+      last_ms = Math.max(last_ms, now_ms);
     },
     silentFor: (now_ms) => Math.max(0, now_ms - last_ms),
   };
