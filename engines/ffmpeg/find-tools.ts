@@ -14,7 +14,8 @@ type ToolConfig = Pick<Config, 'FFMPEG_PATH' | 'FFPROBE_PATH'>;
 
 const PACKAGES: Record<ToolName, string> = { ffmpeg: '@ffmpeg-installer/ffmpeg', ffprobe: '@ffprobe-installer/ffprobe' };
 
-async function onPath(name: string): Promise<string | null> {
+/** The absolute path of a program on PATH; null: there is none. */
+export async function commandOnPath(name: string): Promise<string | null> {
   return await new Promise((done) => {
     execFile('/bin/sh', ['-c', 'command -v "$0"', name], { timeout: 10_000 }, (error, stdout) => {
       const file = stdout.trim();
@@ -33,7 +34,7 @@ function fromNpm(name: ToolName): string | null {
 }
 
 async function locate(name: ToolName, configured: string | undefined): Promise<string | null> {
-  const file = configured ?? (await onPath(name)) ?? fromNpm(name);
+  const file = configured ?? (await commandOnPath(name)) ?? fromNpm(name);
   return file === null ? null : await runnableFile(file);
 }
 

@@ -2,19 +2,18 @@ import { spawnSync } from 'node:child_process';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
-import { createEngines } from '../../engines/index.ts';
+import { loadConfig } from '../../config/env.ts';
+import { createEngines, type EngineConfig } from '../../engines/index.ts';
+import type { Em } from '../../entities/sql.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
-import { engineRun } from '../support/engine-context.ts';
+import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeVideoTask, makeVideoWorld } from '../support/video.ts';
 
-const config = {
-  ENGINE_SHELL: true,
-  SHELL_UID_BASE: 64_000,
-  OUTBOUND_ALLOW: ['127.0.0.1'],
-  DOCKER_HOST: undefined,
-  TASK_LOG_CAP_BYTES: 1e7,
-};
+const config: EngineConfig = { ...loadConfig({}), OUTBOUND_ALLOW: ['127.0.0.1'], TASK_LOG_CAP_BYTES: 1e7 };
 const engines = createEngines(config, `conformance-${process.pid}`);
+const MODEL = { kind: 'openai', base_url: 'http://127.0.0.1:9/v1', model: 'm', api_key: { secret: 'none' } };
 const hasDocker = await testDocker()
   .ping()
   .then(
@@ -25,6 +24,18 @@ const hasDocker = await testDocker()
 let server: http.Server;
 let base: string;
 let requests = 0;
+let db: TestDatabase;
+
+/** Surroundings of one run; engines that keep rows get a task of their own. */
+async function runOf(kind: string): Promise<TestRun> {
+  if (kind !== 'video') return await engineRun();
+  return await engineRun({ em: () => db.orm.em.fork() as Em, instance: { task_id: await makeVideoTask(db.em as Em) } });
+}
+
+/** What an engine says when its work is under way: the task's own output, or a scene's rendering. */
+const STARTED = /^started$|^scene 1: attempt/;
+/** How soon a stop must have taken effect; others: a second. */
+const PATIENCE_MS: Record<string, number> = { docker: 8_000, video: 2_500 };
 
 /** Parameters of a run that succeeds and of one that does not end by itself, by kind. An engine without a row here fails its tests. */
 const cases: Record<string, () => { good: Record<string, unknown>; endless: Record<string, unknown>; bad: Record<string, unknown>[] }> = {
@@ -50,6 +61,24 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
       { url: `${base}/`, headers: { A: '1', a: '2' } },
     ],
   }),
+  video: () => ({
+    good: { scenes: [{ description: 'one', duration: 1 }], width: 64, height: 64, fps: 4 },
+    endless: { scenes: [{ description: 'long', duration: 60 }], width: 1920, height: 1080, fps: 60 },
+    bad: [
+      { prompt: ' ' },
+      { prompt: 'x', width: 65 },
+      { prompt: 'x', scene_count: 0 },
+      { scenes: [] },
+      { scenes: [{ description: '' }] },
+      { scenes: [{ description: 'x', duration: 1.5 }] },
+      { scenes: [{ description: 'x', picture: '../secret.png' }] },
+      { scenes: [{ description: 'x', color: 'red' }] },
+      { scenes: [{ description: 'x', camera_movement: 'fly' }] },
+      { scenes: [{ description: 'x' }], scene_count: 2 },
+      { scenes: Array.from({ length: 11 }, () => ({ description: 'x', duration: 60 })) },
+      { prompt: 'x', writer: { kind: 'openai', base_url: 'file:///x', model: 'm' } },
+    ],
+  }),
   docker: () => ({
     good: { image: TEST_IMAGE, command: ['true'], network: 'none' },
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
@@ -65,8 +94,11 @@ beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   if (hasDocker) await ensureTestImage();
+  db = await createTestDatabase();
+  await makeVideoWorld(db.em as Em);
 });
-afterAll(() => {
+afterAll(async () => {
+  await db.drop();
   server.closeAllConnections();
   server.close();
 });
@@ -111,7 +143,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('its result matches its schema, and so does that of a second run with the same parameters', async () => {
     for (const _ of [1, 2]) {
-      const run = await engineRun();
+      const run = await runOf(kind);
       const outcome = await engine.run(engine.parameters.parse(given().good), run.context);
       expect(outcome).toMatchObject({ status: 'completed', code: 'ok', error: null });
       expect(engine.result.safeParse(outcome.result).error).toBeUndefined();
@@ -123,23 +155,27 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     ['cancel', 'cancelled'],
     ['timeout', 'timed_out'],
   ] as const)('%s is obeyed within seconds', async (reason, status) => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     const before = requests;
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
-    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    await eventually(() => expect(run.lines.some(({ text }) => STARTED.test(text)) || requests > before).toBe(true), {
+      timeout_ms: 20_000,
+    });
     const asked = performance.now();
     run.stop(reason);
     expect(await work).toMatchObject({ status, code: status, result: null });
-    expect(performance.now() - asked).toBeLessThan(kind === 'docker' ? 8_000 : 1_000);
+    expect(performance.now() - asked).toBeLessThan(PATIENCE_MS[kind] ?? 1_000);
     await run.close();
   });
 
   runs.each(['superseded', 'shutdown'] as const)('%s makes it throw, so that nothing is written', async (reason) => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     const before = requests;
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     work.catch(() => undefined);
-    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    await eventually(() => expect(run.lines.some(({ text }) => STARTED.test(text)) || requests > before).toBe(true), {
+      timeout_ms: 20_000,
+    });
     run.stop(reason);
     await expect(work).rejects.toMatchObject({ name: 'EngineError', code: 'superseded' });
     await run.close();
@@ -155,11 +191,12 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('a secret that the task may not use fails it', async () => {
     if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
+    if (kind === 'video') return void (await refusedSecret({ prompt: 'x', writer: MODEL }));
     await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
   });
 
   async function refusedSecret(parameters: Record<string, unknown>): Promise<void> {
-    const run = await engineRun();
+    const run = await runOf(kind);
     expect(await engine.run(engine.parameters.parse(parameters), run.context)).toMatchObject({ status: 'failed', code: 'not_found' });
     await run.close();
   }

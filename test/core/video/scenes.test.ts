@@ -9,6 +9,7 @@ import { videoProgress } from '../../../core/video/progress.ts';
 import { joinList, type SceneJob, sceneArguments } from '../../../core/video/scene-graph.ts';
 import { writeScenes } from '../../../core/video/scene-writer.ts';
 import { CAMERA_MOVEMENTS, LIGHTINGS, scriptProblems, VIDEO_LIMITS } from '../../../core/video/script.ts';
+import { wavDuration } from '../../../core/video/wav.ts';
 
 const FRAME = { width: 640, height: 360, fps: 24 };
 
@@ -317,5 +318,35 @@ describe('a probe', () => {
   it.each(['', '{}', 'null', '{"streams":[]}', '[]'])('of %j is none', (text) => {
     expect(readProbe(text)).toBeNull();
     expect(probeProblem(readProbe(text), wanted)).toContain('no video');
+  });
+});
+
+describe('a WAV file', () => {
+  /** PCM of `seconds` at 8 kHz, 16 bits, one channel; `size` as the header states it. */
+  const wav = (seconds: number, size = seconds * 16_000, extra = Buffer.alloc(0)) => {
+    const head = Buffer.alloc(44 - 8);
+    head.write('RIFF', 0);
+    head.write('WAVE', 8);
+    head.write('fmt ', 12);
+    head.writeUInt32LE(16, 16);
+    head.writeUInt32LE(8_000, 24);
+    head.writeUInt32LE(16_000, 28);
+    const data = Buffer.alloc(8);
+    data.write('data', 0);
+    data.writeUInt32LE(size, 4);
+    return Buffer.concat([head, extra, data, Buffer.alloc(seconds * 16_000)]);
+  };
+
+  it('lasts as long as its header and its bytes say', () => {
+    expect(wavDuration(wav(3))).toBe(3);
+    expect(wavDuration(wav(3, 0))).toBe(3);
+    expect(wavDuration(wav(3, 0x7f_ff_ff_ff))).toBe(3);
+    const list = Buffer.from('LIST\x03\x00\x00\x00abc\x00', 'latin1');
+    expect(wavDuration(wav(2, 32_000, list))).toBe(2);
+  });
+
+  it('is none of anything else', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => expect(wavDuration(bytes)).toBeNull()));
+    expect(wavDuration(wav(0))).toBeNull();
   });
 });
