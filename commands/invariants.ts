@@ -89,7 +89,8 @@ const INVARIANTS = [
   },
   {
     name: 'scenes_add_up',
-    promise: 'a video counts as completed scenes those that have a completed row, and has all of them when it is completed',
+    promise:
+      'a video counts as completed scenes those that have a completed row, as long as it has its files, and renders only while it runs',
     sql: `select t.uuid, t.status, t.total_scenes, t.completed_scenes, v.done from tasks t, lateral (
         select count(*) filter (where status = 'completed')::int4 as done, count(*) filter (where status = 'rendering')::int4 as open
         from videos where task_id = t.uuid) v

@@ -1,5 +1,6 @@
 import { cutoffsOf, RETAINED, type Retained, type RetentionPolicy } from '../core/retention.ts';
 import { type Em, query } from '../entities/sql.ts';
+import { sealStatistics } from './refresh-statistics.ts';
 import { type Place, removeBatch } from './retention-steps.ts';
 import { writeAudit } from './write-audit.ts';
 
@@ -50,6 +51,7 @@ type Work = { id: number; table: Retained; before: Date };
 /** @returns false when told to stop before the end */
 async function removeOld({ fork, signal }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
   let place: Place | null = null;
+  if (table === 'tasks') await sealStatistics(fork(), before);
   do {
     if (signal.aborted) return false;
     const at: { before: Date; place: Place | null } = { before, place };

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { createFolderStore } from '../artifacts/folder-store.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
@@ -12,6 +13,7 @@ import { OrchestratorWorker } from './orchestrator-worker.ts';
 import { Reconciler } from './reconciler.ts';
 import { ScheduleMirror } from './schedule-mirror.ts';
 import { ScheduleSweeper } from './schedule-sweeper.ts';
+import { VideoKeeper } from './video-keeper.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
@@ -39,7 +41,8 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const orchestrator = new OrchestratorWorker(deps, poke);
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
-  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke)];
+  const videos = new VideoKeeper({ ...deps, artifacts: createFolderStore(config.ARTIFACTS_DIR) });
+  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke), videos];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

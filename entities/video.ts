@@ -17,7 +17,7 @@ const VideoSchema = defineEntity({
     fps: p.integer().nullable(),
     frames: p.integer().nullable(),
     status: p
-      .enum(['rendering', 'completed', 'failed', 'interrupted'] as const)
+      .enum(['rendering', 'completed', 'failed', 'interrupted', 'removed'] as const)
       .columnType('varchar(20)')
       .default('completed'),
     sha256: p.string().length(64).nullable(),
@@ -39,6 +39,7 @@ const VideoSchema = defineEntity({
 /**
  * The rendered file of one scene, and the checkpoint: what is completed here and still there with this `sha256` is not rendered again.
  * `file_path`: key in the artifact store. `duration` in seconds, `file_size` in bytes. `attempts`: how often its rendering was begun.
+ * `interrupted`: its task was stopped meanwhile. `removed`: it was completed, its owner has given the file up.
  */
 export class Video extends VideoSchema.class {}
 VideoSchema.setClass(Video);

@@ -50,7 +50,7 @@ const TABLES = [
   touched('scripts'),
   `create table "videos" ("id" bigserial primary key, "task_id" uuid not null, "scene_number" int not null, "file_path" varchar(500) not null, "file_size" bigint null, "duration" double precision null, "width" int null, "height" int null, "fps" int null, "frames" int null, "status" varchar(20) not null default 'completed', "sha256" varchar(64) null, "attempts" int not null default 0, "error_message" text null, "thumbnail_path" varchar(500) null, ${TIMES})`,
   `alter table "videos" add constraint "videos_scene_key" unique ("task_id", "scene_number")`,
-  `alter table "videos" add constraint "videos_status_check" check ("status" in ('rendering', 'completed', 'failed', 'interrupted'))`,
+  `alter table "videos" add constraint "videos_status_check" check ("status" in ('rendering', 'completed', 'failed', 'interrupted', 'removed'))`,
   `alter table "videos" add constraint "videos_range_check" check (scene_number > 0 and attempts >= 0)`,
   `alter table "videos" add constraint "videos_completed_check" check (status <> 'completed' or (file_size is not null and duration is not null and sha256 is not null))`,
   toTask('videos', 'cascade'),

@@ -68,6 +68,7 @@ import { getUserRoute } from './users/get-user.ts';
 import { listUsersRoute } from './users/list-users.ts';
 import { revokeApiKeyRoute } from './users/revoke-api-key.ts';
 import { rotateApiKeyRoute } from './users/rotate-api-key.ts';
+import { videoRoutes } from './video/index.ts';
 import { getWorkerRoute } from './workers/get-worker.ts';
 import { listWorkersRoute } from './workers/list-workers.ts';
 import { drainWorkerRoute, resumeWorkerRoute } from './workers/set-worker-status.ts';
@@ -153,4 +154,5 @@ export const routes: readonly Route[] = [
   requestRetentionRoute,
   listRetentionRunsRoute,
   getRetentionRunRoute,
+  ...videoRoutes,
 ];

@@ -56,28 +56,36 @@ const ModelWriter = z.strictObject({
 export const SceneWriter = z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('builtin') }), ModelWriter]);
 export type ModelWriter = z.output<typeof ModelWriter>;
 
-/** The fields of a video; the engine's parameters, and the body of a submission, are made of them. */
+/** The fields of a video, without their defaults: a submission leaves those to the template. */
 export const VIDEO_FIELDS = {
   prompt: said(VIDEO_LIMITS.prompt).optional().describe('what the video is about; without `scenes` a script is written for it'),
   scenes: z.array(SceneInput).min(1).max(VIDEO_LIMITS.scenes).optional().describe('the script, when it is written already'),
   scene_count: z.int().min(1).max(20).optional().describe('scenes to write for the prompt; default: as the writer likes'),
-  scene_duration: Seconds.default(4).describe('seconds of a scene that does not say'),
-  width: Side.default(640),
-  height: Side.default(360),
-  fps: z.int().min(1).max(60).default(24),
+  scene_duration: Seconds.describe('seconds of a scene that does not say; default: 4'),
+  width: Side.describe('pixels, even; default: 640'),
+  height: Side.describe('pixels, even; default: 360'),
+  fps: z.int().min(1).max(60).describe('frames a second; default: 24'),
   voice: z
     .enum(['none', 'auto', 'required'])
-    .default('auto')
-    .describe('`auto`: spoken where the worker has espeak-ng; `required`: fails where it has not'),
-  subtitles: z.boolean().default(true).describe('whether spoken texts are shown too'),
-  writer: SceneWriter.default({ kind: 'builtin' }),
+    .describe('`auto` (default): spoken where the worker has espeak-ng; `required`: fails where it has not'),
+  subtitles: z.boolean().describe('whether spoken texts are shown too; default: true'),
+  writer: SceneWriter.describe('who writes the script of a prompt; default: the built-in writer'),
 };
 
-const AllFields = z.strictObject(VIDEO_FIELDS);
+const AllFields = z.strictObject({
+  ...VIDEO_FIELDS,
+  scene_duration: VIDEO_FIELDS.scene_duration.default(4),
+  width: VIDEO_FIELDS.width.default(640),
+  height: VIDEO_FIELDS.height.default(360),
+  fps: VIDEO_FIELDS.fps.default(24),
+  voice: VIDEO_FIELDS.voice.default('auto'),
+  subtitles: VIDEO_FIELDS.subtitles.default(true),
+  writer: VIDEO_FIELDS.writer.default({ kind: 'builtin' }),
+});
 type Fields = z.output<typeof AllFields>;
 
 /** What one field alone does not show. */
-export function checkVideo(video: Fields, ctx: z.core.$RefinementCtx): void {
+function checkVideo(video: Fields, ctx: z.core.$RefinementCtx): void {
   const refuse = (field: string, message: string) => ctx.addIssue({ code: 'custom', message, path: [field] });
   if (video.prompt === undefined && video.scenes === undefined) refuse('prompt', 'expected a prompt or scenes');
   if (video.scenes && video.scene_count !== undefined) refuse('scene_count', 'is for prompts; the scenes are given');

@@ -33,7 +33,14 @@ afterAll(async () => {
 
 const em = () => db.orm.em.fork() as Em;
 const WORKER = `video-${process.pid}`;
-const engineOf = (config: Partial<Config> = {}) => createVideoEngine({ ...loadConfig({}), ...config }, WORKER);
+/** One for each configuration, as a worker has one: looking for tools and fonts takes longer than a small scene. */
+const engines = new Map<string, ReturnType<typeof createVideoEngine>>();
+function engineOf(config: Partial<Config> = {}) {
+  const key = JSON.stringify(config);
+  const engine = engines.get(key) ?? createVideoEngine({ ...loadConfig({}), ...config }, WORKER);
+  engines.set(key, engine);
+  return engine;
+}
 
 type Made = { outcome: Outcome; run: TestRun; task_id: string; file(name: string): string };
 
@@ -167,9 +174,10 @@ describe('a video', () => {
 });
 
 describe('texts', () => {
+  const fonts = new FontFinder(undefined);
   /** Width of a line in pixels, by the font's own metrics; bearings at both ends are not ink. */
   async function inkWidth(text: string, font_size: number): Promise<number> {
-    const choice = await new FontFinder(undefined).choose(text);
+    const choice = await fonts.choose(text);
     if (!('font' in choice)) throw new Error(`no font for ${text}`);
     const { font } = choice;
     return [...text].reduce((sum, character) => sum + font.width(character), 0) * font_size;

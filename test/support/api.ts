@@ -60,6 +60,7 @@ async function populate(em: Em) {
   await makeQueue(em);
   await makeWorker(em);
   await makeTemplate(em);
+  await makeTemplate(em, 'video', { engine: 'video', quota_cost: 1 });
   const admin = await makeCaller(em, 'admin', { role: 'admin' });
   const operator = await makeCaller(em, 'operator', { role: 'operator' });
   return { admin, operator, user: await makeCaller(em, 'user'), stranger: await makeCaller(em, 'stranger') };

@@ -3,11 +3,13 @@ import { type AdmitOptions, admit } from '../../commands/admit.ts';
 import { type Claim, claimInstance } from '../../commands/claim-instance.ts';
 import type { Actor, CommandContext } from '../../commands/context.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
+import { loadConfig } from '../../config/env.ts';
 import type { Concurrency } from '../../core/concurrency.ts';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
-import { defineEngine, type Engines } from '../../engines/define-engine.ts';
+import { defineEngine, type Engine, type Engines } from '../../engines/define-engine.ts';
+import { createVideoEngine } from '../../engines/video/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
 
@@ -25,9 +27,10 @@ const engine = (kind: string, right: 'shell' | null) =>
     run: async () => completed({}),
   });
 
-const all = [engine('empty', null), engine('other', null), engine('shell', 'shell')];
+const video = createVideoEngine(loadConfig({}), 'none') as unknown as Engine;
+const all: Engine[] = [engine('empty', null), engine('other', null), engine('shell', 'shell'), video].map((e) => e as Engine);
 
-/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right. */
+/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `video` is the real one. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };
 
 const BOOT_ID = '00000000-0000-4000-8000-000000000001';
@@ -62,7 +65,7 @@ export async function makeWorker(em: Em, id = 'w', options: WorkerOptions = {}):
   const { cpu, memory_mb, pool, engines, boot_id } = {
     ...LARGE,
     pool: 'p',
-    engines: ['empty', 'other', 'shell'],
+    engines: ['empty', 'other', 'shell', 'video'],
     boot_id: BOOT_ID,
     ...options,
   };

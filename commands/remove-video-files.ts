@@ -1,0 +1,60 @@
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import { EngineError } from '../core/errors.ts';
+import { type Em, query } from '../entities/sql.ts';
+import { actorName, type CommandContext } from './context.ts';
+import { lockTask } from './lock-task.ts';
+import { writeAudit } from './write-audit.ts';
+
+/**
+ * Gives up the files of a final video task: its rows say so at once, the files go within seconds. What they took is free for the user as soon as they
+ * are gone. The task itself stays; a retry renders everything again.
+ * @throws EngineError not_found (also for others' tasks), conflict: the task is not final
+ */
+export async function giveUpVideoFiles(ctx: CommandContext, task_id: string): Promise<void> {
+  await ctx.em.transactional(async (tx) => {
+    const em = tx as Em;
+    const { status } = await lockTask(em, ctx, task_id);
+    if (!['completed', 'failed', 'cancelled'].includes(status)) {
+      throw new EngineError('conflict', `task ${task_id}: its files can be removed when it is final, it is ${status}`);
+    }
+    const given = await query(em, 'update video_files set task_id = null where task_id = $1 returning id', [task_id]);
+    await query(em, `update videos set status = 'removed' where task_id = $1 and status = 'completed'`, [task_id]);
+    await query(
+      em,
+      `update tasks set final_video_path = null, completed_scenes = case when status = 'completed' then completed_scenes else 0 end where uuid = $1`,
+      [task_id],
+    );
+    await writeAudit(em, {
+      actor: actorName(ctx.actor),
+      request_id: ctx.request_id,
+      action: 'video.remove_files',
+      subject_type: 'task',
+      subject_id: task_id,
+      after: { files: given.length },
+    });
+  });
+}
+
+const BATCH = 200;
+
+/**
+ * Removes files that belong to no task any more, because it was removed by age or its owner gave them up: first the file, then its row, so that none
+ * is forgotten whenever this is broken off. @returns files removed
+ */
+export async function removeOrphanedFiles(em: Em, artifacts: ArtifactStore, signal: AbortSignal): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    const rows = await query<{ id: string; key: string }>(
+      em,
+      'select id, key from video_files where task_id is null order by id limit $1',
+      [BATCH],
+    );
+    for (const { id, key } of rows) {
+      if (signal.aborted) return removed;
+      await artifacts.remove(key);
+      await query(em, 'delete from video_files where id = $1 and task_id is null', [id]);
+      removed += 1;
+    }
+    if (rows.length < BATCH) return removed;
+  }
+}
