@@ -15,6 +15,9 @@ echo "this line goes to standard error" >&2`;
 
 const CONTAINER_SCRIPT = 'echo "hello from a container"; for n in 1 2 3; do echo "step $n of 3"; sleep 0.4; done; cat /proc/loadavg';
 
+/** Six seconds in three scenes, by the built-in scene writer. */
+const VIDEO = { prompt: 'A fox wakes at dawn. It crosses a cold river. Night falls over the forest.', scene_count: 3, scene_duration: 2 };
+
 const REFUSED = 'the worker refuses private addresses, as it should; start it with OUTBOUND_ALLOW=127.0.0.1/32 to see the request succeed';
 
 /** One task for each engine that a live worker offers; the others with the worker's own reason. */
@@ -29,6 +32,7 @@ export function planDemo(means: DemoMeans): DemoItem[] {
       expected: { outbound_refused: REFUSED },
     },
     dockerItem(image, tags),
+    { engine: 'video', submission: { template: 'video', name: 'demo: video', parameters: VIDEO, tags }, expected: {} },
   ];
   return items.map((item) => (isOffered(item.engine, workers) ? item : { engine: item.engine, skipped: reasonFor(item.engine, workers) }));
 }

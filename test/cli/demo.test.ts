@@ -42,7 +42,7 @@ test('events are the same however the stream is cut', async () => {
 });
 
 const worker = (changes: Partial<Worker>): Worker =>
-  ({ alive: true, status: 'active', engines: ['shell', 'http', 'docker'], unavailable: {}, ...changes }) as Worker;
+  ({ alive: true, status: 'active', engines: ['shell', 'http', 'docker', 'video'], unavailable: {}, ...changes }) as Worker;
 
 const means = { http_target: 'http://127.0.0.1:1/hello', image: { name: 'busybox' } };
 
@@ -52,6 +52,7 @@ test('every engine that a live worker offers gets one task', () => {
     ['shell', true],
     ['http', true],
     ['docker', true],
+    ['video', true],
   ]);
 });
 
@@ -63,6 +64,7 @@ test('an engine that nobody offers is skipped with the worker’s own reason', (
   expect(plan.filter((item) => 'skipped' in item)).toEqual([
     { engine: 'shell', skipped: 'no live worker offers shell' },
     { engine: 'docker', skipped: 'no daemon' },
+    { engine: 'video', skipped: 'no live worker offers video' },
   ]);
 });
 

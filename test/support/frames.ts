@@ -1,12 +1,21 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { findTools } from '../../engines/ffmpeg/find-tools.ts';
+import { FontFinder } from '../../engines/video/fonts.ts';
+
+const tools = await findTools({ FFMPEG_PATH: undefined, FFPROBE_PATH: undefined }, { encoders: [], filters: [] });
+if ('missing' in tools) throw new Error(tools.missing);
+export const { ffmpeg, ffprobe } = tools;
+
+/** Whether this machine has a font for Chinese; on CI it must. */
+export const hasChineseFont = process.env.CI !== undefined || 'font' in (await new FontFinder(undefined).choose('森林探险'));
 
 /** A frame as brightness, row by row. */
 export type Frame = { width: number; height: number; light: Uint8Array };
 
-/** The frame of a video at `at_s` seconds, decoded by the ffmpeg on PATH. */
+/** The frame of a video at `at_s` seconds, decoded by the ffmpeg that the engine uses too. */
 export function frameOf(file: string, at_s: number, { width, height }: { width: number; height: number }): Frame {
   const argv = ['-v', 'error', '-ss', String(at_s), '-i', file, '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'gray', '-'];
-  return { width, height, light: execFileSync('ffmpeg', argv, { maxBuffer: 1e8 }) };
+  return { width, height, light: execFileSync(ffmpeg, argv, { maxBuffer: 1e8 }) };
 }
 
 /** Mean brightness, 0–255. */
@@ -31,7 +40,7 @@ type Stream = { codec_type: string; nb_frames: string; width?: number };
 /** What ffprobe says of a file. */
 export function probeFile(file: string): { duration: number; streams: Stream[] } {
   const argv = ['-v', 'error', '-show_entries', 'stream=codec_type,nb_frames,width:format=duration', '-of', 'json', file];
-  const { streams, format } = JSON.parse(execFileSync('ffprobe', argv, { encoding: 'utf8' })) as {
+  const { streams, format } = JSON.parse(execFileSync(ffprobe, argv, { encoding: 'utf8' })) as {
     streams: Stream[];
     format: { duration: string };
   };
@@ -41,6 +50,6 @@ export function probeFile(file: string): { duration: number; streams: Stream[] }
 /** Loudest sample of a file's sound, in dB; -91 is silence. */
 export function loudness(file: string): number {
   const argv = ['-hide_banner', '-i', file, '-af', 'volumedetect', '-f', 'null', '-'];
-  const text = execFileSync('sh', ['-c', 'ffmpeg "$@" 2>&1', 'sh', ...argv], { encoding: 'utf8' });
-  return Number(/max_volume: (-?[\d.]+) dB/.exec(text)?.[1] ?? -91);
+  const { stderr } = spawnSync(ffmpeg, argv, { encoding: 'utf8' });
+  return Number(/max_volume: (-?[\d.]+) dB/.exec(stderr)?.[1] ?? -91);
 }
