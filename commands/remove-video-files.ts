@@ -39,22 +39,41 @@ const BATCH = 200;
 
 /**
  * Removes files that belong to no task any more, because it was removed by age or its owner gave them up: first the file, then its row, so that none
- * is forgotten whenever this is broken off. @returns files removed
+ * is forgotten whenever this is broken off. One that cannot be removed does not keep the others.
+ * @returns files removed
+ * @throws the first fault, at the end
  */
-export async function removeOrphanedFiles(em: Em, artifacts: ArtifactStore, signal: AbortSignal): Promise<number> {
+export async function removeOrphanedFiles(fork: () => Em, artifacts: ArtifactStore, signal: AbortSignal): Promise<number> {
   let removed = 0;
-  for (;;) {
-    const rows = await query<{ id: string; key: string }>(
-      em,
-      'select id, key from video_files where task_id is null order by id limit $1',
-      [BATCH],
-    );
-    for (const { id, key } of rows) {
-      if (signal.aborted) return removed;
-      await artifacts.remove(key);
-      await query(em, 'delete from video_files where id = $1 and task_id is null', [id]);
-      removed += 1;
+  const faults: unknown[] = [];
+  for await (const id of orphans(fork)) {
+    if (signal.aborted) break;
+    try {
+      if (await fork().transactional((tx) => removeOne(tx as Em, artifacts, id))) removed += 1;
+    } catch (cause) {
+      faults.push(cause);
     }
-    if (rows.length < BATCH) return removed;
   }
+  if (faults.length > 0) throw faults[0];
+  return removed;
+}
+
+async function* orphans(fork: () => Em): AsyncGenerator<string> {
+  for (let after = '0'; ; ) {
+    const rows = await query<{ id: string }>(fork(), ORPHANS, [after, BATCH]);
+    yield* rows.map(({ id }) => id);
+    if (rows.length < BATCH) return;
+    after = rows.at(-1)?.id ?? after;
+  }
+}
+
+const ORPHANS = 'select id from video_files where task_id is null and id > $1 order by id limit $2';
+
+/** Under the row's lock: whoever is about to store a file of this name waits, and then notes it anew. */
+async function removeOne(tx: Em, artifacts: ArtifactStore, id: string): Promise<boolean> {
+  const [row] = await query<{ key: string }>(tx, 'select key from video_files where id = $1 and task_id is null for update', [id]);
+  if (!row) return false;
+  await artifacts.remove(row.key);
+  await query(tx, 'delete from video_files where id = $1', [id]);
+  return true;
 }

@@ -55,7 +55,7 @@ export class VideoKeeper {
 
   private async work(now: Date): Promise<void> {
     const { fork, artifacts, logger, database_url } = this.deps;
-    const removed = await removeOrphanedFiles(fork(), artifacts, this.stopping.signal);
+    const removed = await removeOrphanedFiles(() => fork(), artifacts, this.stopping.signal);
     if (removed > 0) logger.info({ removed }, 'files of videos removed');
     if (performance.now() - this.counted_at < COUNT_EVERY_MS || this.stopping.signal.aborted) return;
     await withLock(database_url, 'orchestrator.statistics', async () => void (await refreshStatistics(fork(), now)));
