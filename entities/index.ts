@@ -13,6 +13,7 @@ import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
 import { QuotaEntry } from './quota-entry.ts';
+import { RateBucket } from './rate-bucket.ts';
 import { RetentionRun } from './retention-run.ts';
 import { Schedule } from './schedule.ts';
 import { Script } from './script.ts';
@@ -27,6 +28,7 @@ import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
+import { UserShare } from './user-share.ts';
 import { Video } from './video.ts';
 import { VideoEvent } from './video-event.ts';
 import { VideoFile } from './video-file.ts';
@@ -58,6 +60,8 @@ export const entities = [
   Backfill,
   Occurrence,
   ConcurrencyKey,
+  RateBucket,
+  UserShare,
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,
