@@ -18,7 +18,17 @@ const DOCUMENTED: Record<string, string[]> = {
   users: ['id', 'username', 'email', 'api_key', 'quota', 'used_quota', 'is_active', 'created_at', 'updated_at'],
   scripts: ['id', 'task_id', 'scene_number', 'description', 'duration', 'camera_movement', 'lighting', 'created_at'],
   videos: ['id', 'task_id', 'scene_number', 'file_path', 'file_size', 'duration', 'width', 'height', 'fps', 'status', 'created_at'],
-  statistics: ['id', 'date', 'total_tasks', 'completed_tasks', 'failed_tasks', 'total_videos', 'total_duration', 'avg_generation_time', 'created_at'],
+  statistics: [
+    'id',
+    'date',
+    'total_tasks',
+    'completed_tasks',
+    'failed_tasks',
+    'total_videos',
+    'total_duration',
+    'avg_generation_time',
+    'created_at',
+  ],
 };
 
 const PRIMARY_KEYS = ['tasks(uuid)', 'instances(runid)', 'templates(name)', 'queues(name)', 'pools(name)', 'slas(id)'];
