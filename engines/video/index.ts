@@ -20,9 +20,9 @@ const NEEDS = {
 const NO_FONT = 'no font with outlines was found: install one, such as fonts-dejavu-core, or name one by VIDEO_FONT';
 
 async function availability({ tools, fonts }: VideoHost): Promise<{ ok: true } | { ok: false; reason: string }> {
-  const found = await tools();
+  const [found, anyFont] = await Promise.all([tools(), fonts.any()]);
   if ('missing' in found) return { ok: false, reason: found.missing };
-  return (await fonts.any()) ? { ok: true } : { ok: false, reason: NO_FONT };
+  return anyFont ? { ok: true } : { ok: false, reason: NO_FONT };
 }
 
 /** @throws EngineError quota_exceeded: the user stores as much as they may */
