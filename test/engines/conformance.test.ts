@@ -35,7 +35,7 @@ async function runOf(kind: string): Promise<TestRun> {
 /** What an engine says when its work is under way: the task's own output, or a scene's rendering. */
 const STARTED = /^started$|^scene 1: attempt/;
 /** How soon a stop must have taken effect; others: a second. */
-const PATIENCE_MS: Record<string, number> = { docker: 8_000, video: 2_500 };
+const PATIENCE_MS: Record<string, number> = { docker: 8_000, video: 5_000 };
 
 /** Parameters of a run that succeeds and of one that does not end by itself, by kind. An engine without a row here fails its tests. */
 const cases: Record<string, () => { good: Record<string, unknown>; endless: Record<string, unknown>; bad: Record<string, unknown>[] }> = {
