@@ -4,7 +4,7 @@ import { type Em, query } from '../entities/sql.ts';
 import { actorName, type CommandContext, seesAll } from './context.ts';
 import { writeAudit } from './write-audit.ts';
 
-type Row = { status: TaskStatus; user_id: number; quota_cost: number; refunded: boolean };
+type Row = { status: TaskStatus; user_id: number; quota_cost: number };
 
 /**
  * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again if it
@@ -17,9 +17,7 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
     const em = tx as Em;
     const rows = await query<Row>(
       em,
-      `select status, user_id::int4 as user_id, quota_cost, coalesce((
-         select l.kind = 'refund' from quota_ledger l where l.task_id = tasks.uuid order by round desc, id desc limit 1), false) as refunded
-       from tasks where uuid = $1 and ($2 or user_id = $3) for no key update`,
+      `select status, user_id::int4 as user_id, quota_cost from tasks where uuid = $1 and ($2 or user_id = $3) for no key update`,
       [uuid, seesAll(ctx.actor), ctx.actor.id],
     );
     const row = rows[0];
@@ -27,7 +25,7 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
     if (row.status !== 'failed' && row.status !== 'cancelled') {
       throw new EngineError('conflict', `task ${uuid}: only failed and cancelled tasks can be retried, it is ${row.status}`);
     }
-    await chargeQuota(em, row);
+    if (row.quota_cost > 0 && (await isRefunded(em, uuid))) await chargeQuota(em, row);
     await query(em, REQUEUE, [uuid, row.status, actorName(ctx.actor)]);
     await writeAudit(em, {
       actor: actorName(ctx.actor),
@@ -41,8 +39,13 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
   });
 }
 
-async function chargeQuota(em: Em, { user_id, quota_cost, refunded }: Row): Promise<void> {
-  if (quota_cost === 0 || !refunded) return;
+/** A statement of its own, after the lock: one that had to wait for it would not see what the other transaction wrote into the ledger. */
+async function isRefunded(em: Em, uuid: string): Promise<boolean> {
+  const sql = 'select kind from quota_ledger where task_id = $1 order by round desc, id desc limit 1';
+  return (await query<{ kind: string }>(em, sql, [uuid]))[0]?.kind === 'refund';
+}
+
+async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> {
   const charged = await query(
     em,
     `update users set used_quota = used_quota + $2 where id = $1 and (quota is null or used_quota + $2 <= quota) returning id`,
