@@ -111,6 +111,12 @@ export function readReply({ status, headers, text }: HttpAnswer, now: number): R
   return { kind: choice.finish === 'content_filter' ? 'refused' : 'answer', text: choice.content, ...tokens };
 }
 
+/** As `readReply`, for endpoints whose answer is not a completion: it is taken as it is. */
+export function readPlain({ status, headers, text }: HttpAnswer, now: number): Reply {
+  if (status < 200 || status > 299) return readRefusal({ status, headers, text }, now);
+  return { kind: 'answer', text, prompt_tokens: null, completion_tokens: null };
+}
+
 function readRefusal({ status, headers, text }: HttpAnswer, now: number): Reply {
   if (isFiltered(status, asObject(readJson(text)))) return { kind: 'refused', text: '', prompt_tokens: null, completion_tokens: null };
   const again = AGAIN.has(status);

@@ -32,13 +32,15 @@ export type LogEntry = {
 /** Statuses of a prompt with which nothing more happens. */
 export const isSettled = (status: LogStatus): boolean => status !== 'answered';
 
+type Ranked = Pick<LogEntry, 'prompt_seq' | 'epoch' | 'status'>;
+
 const keyOf = ({ prompt_seq, epoch }: Pick<LogEntry, 'prompt_seq' | 'epoch'>): string => `${prompt_seq}/${epoch}`;
 
 /** A scored row outweighs any other, an answer outweighs an error; of equals the later one counts. */
 const RANK: Record<LogStatus, number> = { error: 0, answered: 1, refused: 2, unparsed: 2, ok: 3 };
 
 /** Entries of several places and times, one for each prompt and epoch, in their order. */
-export function mergeEntries<E extends LogEntry>(entries: Iterable<E>): E[] {
+export function mergeEntries<E extends Ranked>(entries: Iterable<E>): E[] {
   const best = new Map<string, E>();
   for (const entry of entries) {
     const known = best.get(keyOf(entry));

@@ -1,0 +1,150 @@
+import type { LogEntry } from '../core/flames/log-entry.ts';
+import type { Group } from '../core/flames/report.ts';
+import { type Em, query } from './sql.ts';
+
+/** A row to be stored: what the document's table has, and whatever more is known of it. Without `prompt_seq` it is numbered behind those that are there. */
+export type TaskLog = Pick<LogEntry, 'dimension' | 'predicted' | 'prompt' | 'response'> & Partial<LogEntry>;
+
+/** Who stores rows: the instance, and the scorer behind `predicted`; null where neither is known. */
+export type LogOrigin = { runid: string | null; scorer: string | null };
+
+/** A stored row, with its times as the API shows them. */
+export type StoredLog = LogEntry & { id: number; scorer: string | null; created_at: string };
+
+const RANK = (status: string): string =>
+  `case ${status} when 'ok' then 3 when 'unparsed' then 2 when 'refused' then 2 when 'answered' then 1 else 0 end`;
+
+const UPSERT = `
+insert into task_flames_logs (task_id, prompt_seq, epoch, dimension, subcomponent, predicted, prompt, response, status, error, judgement, attempts,
+  latency_ms, prompt_tokens, completion_tokens, cached, runid, scorer)
+select $1, coalesce(l.prompt_seq, last.seq + l.n), coalesce(l.epoch, 1), l.dimension, l.subcomponent, l.predicted, l.prompt, l.response,
+  coalesce(l.status, case when l.predicted is null then 'unparsed' else 'ok' end), l.error, l.judgement, coalesce(l.attempts, 0), l.latency_ms,
+  l.prompt_tokens, l.completion_tokens, coalesce(l.cached, false), $17, $18
+from unnest($2::int4[], $3::int4[], $4::text[], $5::text[], $6::int4[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::int4[],
+    $13::int4[], $14::int4[], $15::int4[], $16::bool[]) with ordinality
+  as l(prompt_seq, epoch, dimension, subcomponent, predicted, prompt, response, status, error, judgement, attempts, latency_ms, prompt_tokens,
+    completion_tokens, cached, n),
+  (select coalesce(max(prompt_seq), 0) as seq from task_flames_logs where task_id = $1) last
+order by 2, 3
+on conflict (task_id, prompt_seq, epoch) do update set predicted = excluded.predicted, response = excluded.response, status = excluded.status,
+  error = excluded.error, judgement = excluded.judgement, attempts = excluded.attempts, latency_ms = excluded.latency_ms,
+  prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens, cached = excluded.cached, runid = excluded.runid,
+  scorer = coalesce(excluded.scorer, task_flames_logs.scorer)
+where ${RANK('excluded.status')} > ${RANK('task_flames_logs.status')}
+  or ${RANK('excluded.status')} = ${RANK('task_flames_logs.status')} and excluded.runid is not null
+returning 1`;
+
+const FIELDS = [
+  'prompt_seq',
+  'epoch',
+  'dimension',
+  'subcomponent',
+  'predicted',
+  'prompt',
+  'response',
+  'status',
+  'error',
+  'judgement',
+  'attempts',
+  'latency_ms',
+  'prompt_tokens',
+  'completion_tokens',
+  'cached',
+] as const satisfies readonly (keyof LogEntry)[];
+
+const NOBODY: LogOrigin = { runid: null, scorer: null };
+
+/**
+ * Stores rows of a run in one statement: the document's `insert_task_logs`. The same row twice is one row; a score is never replaced by less, and nothing by
+ * its like from an unknown instance, so rows may come in any order and again. Of one call no two rows may be for the same prompt and epoch.
+ * @returns rows that were written
+ */
+export async function insertTaskLogs(
+  em: Em,
+  task_id: string,
+  { logs, origin = NOBODY }: { logs: readonly TaskLog[]; origin?: LogOrigin },
+): Promise<number> {
+  if (logs.length === 0) return 0;
+  const columns = FIELDS.map((field) => logs.map((log) => log[field] ?? null));
+  return (await query(em, UPSERT, [task_id, ...columns, origin.runid, origin.scorer])).length;
+}
+
+const COLUMNS = `l.id::float8 as id, l.prompt_seq, l.epoch, l.dimension, l.subcomponent, l.predicted, l.prompt, l.response, l.status, l.error, l.judgement,
+  l.scorer, l.attempts, l.latency_ms, l.prompt_tokens, l.completion_tokens, l.cached,
+  to_char(l.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at`;
+
+/**
+ * The rows of each dimension with the lowest scores, those without a score last: the document's `get_task_logs`.
+ * @param limit_per_dimension rows of each dimension at most
+ */
+export async function getTaskLogs(em: Em, task_id: string, limit_per_dimension = 10): Promise<StoredLog[]> {
+  return await query<StoredLog>(
+    em,
+    `select ${COLUMNS} from (
+       select *, row_number() over (partition by dimension order by predicted nulls last, prompt_seq, epoch) as place from task_flames_logs where task_id = $1) l
+     where l.place <= $2 order by l.dimension, l.place`,
+    [task_id, limit_per_dimension],
+  );
+}
+
+const DELETE_AT_ONCE = 5_000;
+
+/** Removes all rows of a run, at most 5,000 in one statement: the document's `delete_task_logs`. @returns rows removed */
+export async function deleteTaskLogs(em: Em, task_id: string): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    const [gone] = await query<{ n: number }>(
+      em,
+      `with doomed as (select id from task_flames_logs where task_id = $1 limit $2), gone as (delete from task_flames_logs where id in (select id from doomed) returning 1)
+       select count(*)::int4 as n from gone`,
+      [task_id, DELETE_AT_ONCE],
+    );
+    removed += gone?.n ?? 0;
+    if ((gone?.n ?? 0) < DELETE_AT_ONCE) return removed;
+  }
+}
+
+/** Rows of a run in their order, behind (`seq`, `epoch`). */
+export type LogPageRequest = { task_id: string; after: { seq: number; epoch: number }; limit: number; dimension: string | null };
+
+export async function readTaskLogs(em: Em, { task_id, after, limit, dimension }: LogPageRequest): Promise<StoredLog[]> {
+  return await query<StoredLog>(
+    em,
+    `select ${COLUMNS} from task_flames_logs l where l.task_id = $1 and (l.prompt_seq, l.epoch) > ($2, $3) and ($4::text is null or l.dimension = $4)
+     order by l.prompt_seq, l.epoch limit $5`,
+    [task_id, after.seq, after.epoch, dimension, limit],
+  );
+}
+
+const TALLY = `count(*) filter (where predicted = 1)::int4 as ones, count(*) filter (where predicted = 2)::int4 as twos,
+  count(*) filter (where predicted = 3)::int4 as threes, count(*) filter (where status = 'refused')::int4 as refused,
+  count(*) filter (where status = 'error')::int4 as errors, count(*) filter (where status = 'unparsed')::int4 as unparsed,
+  count(*) filter (where status = 'answered')::int4 as pending`;
+
+/** Rows of a run counted by sub-dimension. */
+export async function tallyLogs(em: Em, task_id: string): Promise<Group[]> {
+  return await query<Group>(
+    em,
+    `select dimension, subcomponent, ${TALLY} from task_flames_logs where task_id = $1 group by dimension, subcomponent`,
+    [task_id],
+  );
+}
+
+/** What a run under way knows of its prompts `from` to `to`. `response`: only of those that wait for their score. */
+export type KnownLog = Pick<
+  LogEntry,
+  'prompt_seq' | 'epoch' | 'status' | 'attempts' | 'latency_ms' | 'prompt_tokens' | 'completion_tokens' | 'cached'
+> & {
+  runid: string | null;
+  response: string | null;
+};
+
+export async function readKnownLogs(em: Em, { task_id, from, to }: { task_id: string; from: number; to: number }): Promise<KnownLog[]> {
+  return await query<KnownLog>(
+    em,
+    `select prompt_seq, epoch, status, runid, attempts, latency_ms, prompt_tokens, completion_tokens, cached,
+       case when status = 'answered' then response end as response
+     from task_flames_logs where task_id = $1 and prompt_seq between $2 and $3`,
+    [task_id, from, to],
+  );
+}
