@@ -7,8 +7,9 @@ export type Pace = { limit: number; most: number; open_at: number; cut_at: numbe
 /** Begins at the greatest number: most endpoints bear it, and one that does not says so at the first call. */
 export const startPace = (most: number): Pace => ({ limit: most, most, open_at: 0, cut_at: Number.NEGATIVE_INFINITY });
 
-/** After an answer: a whole round of answers raises the limit by one. */
-export const afterAnswer = (pace: Pace): Pace => ({ ...pace, limit: Math.min(pace.most, pace.limit + 1 / Math.max(1, pace.limit)) });
+/** After an answer: a whole round of answers raises the limit by one. Those to calls from before the last cut say nothing about the new limit. */
+export const afterAnswer = (pace: Pace, sent_at: number): Pace =>
+  sent_at < pace.cut_at ? pace : { ...pace, limit: Math.min(pace.most, pace.limit + 1 / Math.max(1, pace.limit)) };
 
 /** `sent_at`: when the refused call was sent; `wait_ms`: what the endpoint asks for, null when it does not say. */
 export type Refusal = { now: number; sent_at: number; wait_ms: number | null };

@@ -46,7 +46,7 @@ export class Gate {
   /** The call has come back. `refused`: with "too many requests", or with a wish to be left alone for `wait_ms`. */
   leave(sent_at: number, refused: { wait_ms: number | null } | null): void {
     this.in_flight -= 1;
-    this.pace = refused ? afterRefusal(this.pace, { now: performance.now(), sent_at, ...refused }) : afterAnswer(this.pace);
+    this.pace = refused ? afterRefusal(this.pace, { now: performance.now(), sent_at, ...refused }) : afterAnswer(this.pace, sent_at);
     this.pump();
   }
 

@@ -13,6 +13,7 @@ const config = {
   OUTBOUND_ALLOW: ['127.0.0.1'],
   DOCKER_HOST: undefined,
   TASK_LOG_CAP_BYTES: 1e7,
+  FLAMES_CACHE_HOURS: 1,
 };
 const engines = createEngines(config, `conformance-${process.pid}`);
 const hasDocker = await testDocker()

@@ -7,11 +7,12 @@ import type { Concurrency } from '../../core/concurrency.ts';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
-import { defineEngine, type Engines } from '../../engines/define-engine.ts';
+import { defineEngine, type Engine, type Engines } from '../../engines/define-engine.ts';
+import { createFlamesEngine } from '../../engines/flames/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
 
-const engine = (kind: string, right: 'shell' | null) =>
+const engine = (kind: string, right: 'shell' | null): Engine =>
   defineEngine({
     kind,
     summary: `a test's ${kind}`,
@@ -25,9 +26,10 @@ const engine = (kind: string, right: 'shell' | null) =>
     run: async () => completed({}),
   });
 
-const all = [engine('empty', null), engine('other', null), engine('shell', 'shell')];
+const flames = createFlamesEngine({ OUTBOUND_ALLOW: ['127.0.0.1'], FLAMES_CACHE_HOURS: 1 }) as unknown as Engine;
+const all: Engine[] = [engine('empty', null), engine('other', null), engine('shell', 'shell'), flames];
 
-/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right. */
+/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `flames` is the real one. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };
 
 const BOOT_ID = '00000000-0000-4000-8000-000000000001';

@@ -11,7 +11,9 @@ describe('pace', () => {
     expect(pace.limit).toBe(16);
     pace = afterRefusal(pace, { now: 2_000, sent_at: 1_500, wait_ms: null });
     expect(pace.limit).toBe(8);
-    for (let i = 0; i < 9; i += 1) pace = afterAnswer(pace);
+    pace = afterAnswer(pace, 1_999);
+    expect(pace.limit).toBe(8);
+    for (let i = 0; i < 9; i += 1) pace = afterAnswer(pace, 2_000);
     expect(Math.floor(pace.limit)).toBe(9);
   });
 
@@ -35,7 +37,7 @@ describe('pace', () => {
     list.forEach((step, i) => {
       const now = 1_000 + i * 10;
       const before = pace;
-      pace = step.kind === 'answer' ? afterAnswer(pace) : afterRefusal(pace, { now, sent_at: now - step.age, wait_ms: step.wait });
+      pace = step.kind === 'answer' ? afterAnswer(pace, now) : afterRefusal(pace, { now, sent_at: now - step.age, wait_ms: step.wait });
       seen({ after: pace, before, step, now });
     });
     return pace;
@@ -51,7 +53,7 @@ describe('pace', () => {
           if (step.kind === 'refusal') expect(after.open_at).toBeGreaterThanOrEqual(now + (step.wait ?? 0));
         });
         expect(waitFor(pace, 0, pace.open_at)).toBe(0);
-        for (let i = 0; i < most * most; i += 1) pace = afterAnswer(pace);
+        for (let i = 0; i < most * most; i += 1) pace = afterAnswer(pace, 1e9);
         expect(Math.floor(pace.limit + 1e-9)).toBe(most);
       }),
     );
