@@ -69,22 +69,38 @@ export async function insertTaskLogs(
   return (await query(em, UPSERT, [task_id, ...columns, origin.runid, origin.scorer])).length;
 }
 
-const COLUMNS = `l.id::float8 as id, l.prompt_seq, l.epoch, l.dimension, l.subcomponent, l.predicted, l.prompt, l.response, l.status, l.error, l.judgement,
-  l.scorer, l.attempts, l.latency_ms, l.prompt_tokens, l.completion_tokens, l.cached,
+/** Columns of a row with the scores of a set ($2), or its own where $2 is null; a response that a set has not scored yet is `answered`. */
+const COLUMNS = `l.id::float8 as id, l.prompt_seq, l.epoch, l.dimension, l.subcomponent, l.prompt, l.response,
+  case when $2::int4 is null then l.predicted else c.predicted end as predicted,
+  case when $2::int4 is null then l.status else coalesce(c.status, 'answered') end as status,
+  case when $2::int4 is null then l.error else c.error end as error,
+  case when $2::int4 is null then l.judgement else c.judgement end as judgement,
+  case when $2::int4 is null then l.scorer else (select s.scorer from flames_score_set s where s.id = $2) end as scorer,
+  l.attempts, l.latency_ms, l.prompt_tokens, l.completion_tokens, l.cached,
   to_char(l.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at`;
+const FROM = 'task_flames_logs l left join flames_score c on c.score_set_id = $2 and c.log_id = l.id';
+
+/** `score_set` null: the run's own scores. */
+export type LowestRequest = { task_id: string; score_set: number | null; limit_per_dimension: number };
+
+/** The rows of each dimension with the lowest scores, those without a score last. */
+export async function readLowest(em: Em, { task_id, score_set, limit_per_dimension }: LowestRequest): Promise<StoredLog[]> {
+  return await query<StoredLog>(
+    em,
+    `select x.* from (
+       select o.*, row_number() over (partition by dimension order by predicted nulls last, prompt_seq, epoch)::int4 as place
+       from (select ${COLUMNS} from ${FROM} where l.task_id = $1) o) x
+     where x.place <= $3 order by x.dimension, x.place`,
+    [task_id, score_set, limit_per_dimension],
+  );
+}
 
 /**
  * The rows of each dimension with the lowest scores, those without a score last: the document's `get_task_logs`.
  * @param limit_per_dimension rows of each dimension at most
  */
 export async function getTaskLogs(em: Em, task_id: string, limit_per_dimension = 10): Promise<StoredLog[]> {
-  return await query<StoredLog>(
-    em,
-    `select ${COLUMNS} from (
-       select *, row_number() over (partition by dimension order by predicted nulls last, prompt_seq, epoch) as place from task_flames_logs where task_id = $1) l
-     where l.place <= $2 order by l.dimension, l.place`,
-    [task_id, limit_per_dimension],
-  );
+  return await readLowest(em, { task_id, score_set: null, limit_per_dimension });
 }
 
 const DELETE_AT_ONCE = 5_000;
@@ -104,15 +120,21 @@ export async function deleteTaskLogs(em: Em, task_id: string): Promise<number> {
   }
 }
 
-/** Rows of a run in their order, behind (`seq`, `epoch`). */
-export type LogPageRequest = { task_id: string; after: { seq: number; epoch: number }; limit: number; dimension: string | null };
+/** Rows of a run in their order, behind (`seq`, `epoch`). `score_set` null: with the run's own scores; `dimension` null: of all. */
+export type LogPageRequest = {
+  task_id: string;
+  score_set: number | null;
+  after: { seq: number; epoch: number };
+  limit: number;
+  dimension: string | null;
+};
 
-export async function readTaskLogs(em: Em, { task_id, after, limit, dimension }: LogPageRequest): Promise<StoredLog[]> {
+export async function readTaskLogs(em: Em, { task_id, score_set, after, limit, dimension }: LogPageRequest): Promise<StoredLog[]> {
   return await query<StoredLog>(
     em,
-    `select ${COLUMNS} from task_flames_logs l where l.task_id = $1 and (l.prompt_seq, l.epoch) > ($2, $3) and ($4::text is null or l.dimension = $4)
-     order by l.prompt_seq, l.epoch limit $5`,
-    [task_id, after.seq, after.epoch, dimension, limit],
+    `select ${COLUMNS} from ${FROM} where l.task_id = $1 and (l.prompt_seq, l.epoch) > ($3, $4) and ($5::text is null or l.dimension = $5)
+     order by l.prompt_seq, l.epoch limit $6`,
+    [task_id, score_set, after.seq, after.epoch, dimension, limit],
   );
 }
 

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import type { ArtifactStore } from '../../artifacts/artifact-store.ts';
 import { type LogEntry, mergeEntries, readEntry } from '../../core/flames/log-entry.ts';
 import type { Em } from '../../entities/sql.ts';
-import { readTaskLogs } from '../../entities/task-flames-log.queries.ts';
+import { readTaskLogs, type StoredLog } from '../../entities/task-flames-log.queries.ts';
 import { isAway } from './faults.ts';
 
 /** Everything of one run among the artifacts. */
@@ -68,11 +68,14 @@ export async function* readFiles(artifacts: ArtifactStore, task_id: string): Asy
 /** Rows of a page that are read at once; each may hold an answer of half a megabyte. */
 const PAGE = 64;
 
+/** `score_set` null: with the run's own scores; `dimension` null: of all. */
+export type RowSelection = { task_id: string; score_set: number | null; dimension: string | null };
+
 /** The rows of a run in the table, in order, a page at a time. */
-export async function* readRows(em: Em, task_id: string, dimension: string | null = null) {
+export async function* readRows(em: Em, selection: RowSelection): AsyncGenerator<StoredLog[]> {
   let after = { seq: 0, epoch: 0 };
   for (;;) {
-    const rows = await readTaskLogs(em, { task_id, after, limit: PAGE, dimension });
+    const rows = await readTaskLogs(em, { ...selection, after, limit: PAGE });
     if (rows.length > 0) yield rows;
     const last = rows.at(-1);
     if (!last || rows.length < PAGE) return;
@@ -80,12 +83,14 @@ export async function* readRows(em: Em, task_id: string, dimension: string | nul
   }
 }
 
+const ownRows = (em: Em, task_id: string) => readRows(em, { task_id, score_set: null, dimension: null });
+
 /** The rows of a run whose table does not hold them all, or cannot be read: what it gives and what files have, put together. */
 export async function readEverywhere(em: Em, artifacts: ArtifactStore, task_id: string): Promise<LogEntry[]> {
   const all: LogEntry[] = [];
   for await (const entry of readFiles(artifacts, task_id)) all.push(entry);
   try {
-    for await (const rows of readRows(em, task_id)) all.push(...rows);
+    for await (const rows of ownRows(em, task_id)) all.push(...rows);
   } catch (cause) {
     if (isAway(cause)) throw cause;
   }
@@ -93,7 +98,7 @@ export async function readEverywhere(em: Em, artifacts: ArtifactStore, task_id: 
 }
 
 async function* copiedLines(em: Em, task_id: string): AsyncGenerator<string> {
-  for await (const rows of readRows(em, task_id))
+  for await (const rows of ownRows(em, task_id))
     yield rows.map(({ id: _id, scorer: _scorer, created_at: _at, ...entry }) => lineOf(entry)).join('');
 }
 
