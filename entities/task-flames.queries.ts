@@ -20,6 +20,15 @@ export async function findRun(em: Em, task_id: string, { user_id }: Scope): Prom
   return (await query<Run>(em, sql, [task_id, user_id]))[0] ?? null;
 }
 
+/** The run over the same dataset that was submitted last before this one and came to its end; none or one. */
+export async function runBefore(em: Em, { task_id, dataset_id }: Pick<Run, 'task_id' | 'dataset_id'>, { user_id }: Scope): Promise<Run[]> {
+  const sql = `select ${COLUMNS}, f.params, f.result from ${FROM}
+    where f.dataset_id = $1 and f.task_id <> $2 and f.submit_time <= (select submit_time from task_flames where task_id = $2)
+      and f.status in ('completed', 'partial') and ($3::int8 is null or f.user_id = $3)
+    order by f.submit_time desc, f.task_id desc limit 1`;
+  return await query<Run>(em, sql, [dataset_id, task_id, user_id]);
+}
+
 export type RunFilter = { status?: string[]; logs?: string; model?: string; dataset_id?: number; user?: string };
 
 /** Runs, last submitted first. */

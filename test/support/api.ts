@@ -79,7 +79,7 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
   const logger = pino({ level: 'info' }, { write: (line: string) => void log_lines.push(JSON.parse(line)) });
   const app = createApp({
     orm: database.orm,
-    config: { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, ...changes },
+    config: { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, FLAMES_OLD_LOGS_DIR: path.join(folder, 'flames-old'), ...changes },
     engines: testEngines,
     vault,
     artifacts,
