@@ -2,10 +2,14 @@ import { spawnSync } from 'node:child_process';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import type { CommandContext } from '../../commands/context.ts';
 import { createEngines } from '../../engines/index.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
-import { engineRun } from '../support/engine-context.ts';
+import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
+import { beginRun, evaluationOf, makeArtifacts, makeDataset, makeFlamesWorld, RULES, type TestArtifacts } from '../support/flames.ts';
+import { ModelServer } from '../support/model-server.ts';
 
 const config = {
   ENGINE_SHELL: true,
@@ -24,6 +28,7 @@ const hasDocker = await testDocker()
   );
 
 let server: http.Server;
+let flames: FlamesWorld;
 let base: string;
 let requests = 0;
 
@@ -51,6 +56,22 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
       { url: `${base}/`, headers: { A: '1', a: '2' } },
     ],
   }),
+  flames: () => ({
+    good: evaluationOf(flames.model, flames.dataset_id, { scorer: RULES }),
+    endless: evaluationOf(flames.mute, flames.dataset_id, { scorer: RULES }),
+    bad: [
+      { ...evaluationOf(flames.model, 1), dataset_id: 'x' },
+      { ...evaluationOf(flames.model, 1), rescore_of: 'r' },
+      { dataset_id: 1, scorer: RULES },
+      { rescore_of: 'r' },
+      { ...evaluationOf(flames.model, 1), model: { base_url: 'ftp://x', name: 'm' } },
+      { ...evaluationOf(flames.model, 1), model: { base_url: 'https://x', name: 'm', api_key: 'sk-in-the-open' } },
+      { ...evaluationOf(flames.model, 1), concurrency: 0 },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'judge_llm', base_url: 'https://x', name: 'm', template: 'no place for it' } },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'rules', rules: [{ match: 'regex', pattern: '(', score: 3 }] } },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'rules', rules: [{ match: 'exact', score: 3 }] } },
+    ],
+  }),
   docker: () => ({
     good: { image: TEST_IMAGE, command: ['true'], network: 'none' },
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
@@ -58,7 +79,35 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
   }),
 };
 
+/** What flames needs besides: rows of its own, and models, one of which never answers. */
+type FlamesWorld = {
+  db: TestDatabase;
+  ctx: CommandContext;
+  dataset_id: number;
+  artifacts: TestArtifacts;
+  model: ModelServer;
+  mute: ModelServer;
+};
+
+async function makeFlames(): Promise<FlamesWorld> {
+  const db = await createTestDatabase();
+  const ctx = await makeFlamesWorld(db.em);
+  const [model, mute] = [await new ModelServer().start(), await new ModelServer({ hang: 1, times: 1_000_000 }).start()];
+  return { db, ctx, model, mute, artifacts: await makeArtifacts(), dataset_id: await makeDataset(ctx, 10) };
+}
+
+/** Surroundings of one run. */
+async function openRun(kind: string): Promise<TestRun> {
+  if (kind !== 'flames') return await engineRun();
+  const parameters = cases.flames?.().good ?? {};
+  return (await beginRun({ ctx: flames.ctx, artifacts: flames.artifacts, parameters })).run;
+}
+
+/** Requests that have arrived anywhere. */
+const arrived = () => requests + flames.model.calls.length + flames.mute.calls.length;
+
 beforeAll(async () => {
+  flames = await makeFlames();
   server = http.createServer((request, response) => {
     requests++;
     if (request.url === '/ok') response.end('ok');
@@ -67,9 +116,11 @@ beforeAll(async () => {
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   if (hasDocker) await ensureTestImage();
 });
-afterAll(() => {
+afterAll(async () => {
   server.closeAllConnections();
   server.close();
+  await Promise.all([flames.model.stop(), flames.mute.stop(), flames.artifacts.remove()]);
+  await flames.db.drop();
 });
 
 test('making the engines starts nothing and keeps no process alive', () => {
@@ -112,7 +163,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('its result matches its schema, and so does that of a second run with the same parameters', async () => {
     for (const _ of [1, 2]) {
-      const run = await engineRun();
+      const run = await openRun(kind);
       const outcome = await engine.run(engine.parameters.parse(given().good), run.context);
       expect(outcome).toMatchObject({ status: 'completed', code: 'ok', error: null });
       expect(engine.result.safeParse(outcome.result).error).toBeUndefined();
@@ -124,10 +175,10 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     ['cancel', 'cancelled'],
     ['timeout', 'timed_out'],
   ] as const)('%s is obeyed within seconds', async (reason, status) => {
-    const run = await engineRun();
-    const before = requests;
+    const run = await openRun(kind);
+    const before = arrived();
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
-    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    await eventually(() => expect(run.of('stdout').includes('started') || arrived() > before).toBe(true), { timeout_ms: 20_000 });
     const asked = performance.now();
     run.stop(reason);
     expect(await work).toMatchObject({ status, code: status, result: null });
@@ -136,18 +187,18 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   });
 
   runs.each(['superseded', 'shutdown'] as const)('%s makes it throw, so that nothing is written', async (reason) => {
-    const run = await engineRun();
-    const before = requests;
+    const run = await openRun(kind);
+    const before = arrived();
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     work.catch(() => undefined);
-    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    await eventually(() => expect(run.of('stdout').includes('started') || arrived() > before).toBe(true), { timeout_ms: 20_000 });
     run.stop(reason);
     await expect(work).rejects.toMatchObject({ name: 'EngineError', code: 'superseded' });
     await run.close();
   });
 
   runs('a run that was stopped before it began does nothing', async () => {
-    const run = await engineRun();
+    const run = await openRun(kind);
     run.stop('cancel');
     expect(await engine.run(engine.parameters.parse(given().endless), run.context)).toMatchObject({ status: 'cancelled' });
     expect(run.of('stdout')).toEqual([]);
@@ -156,11 +207,14 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('a secret that the task may not use fails it', async () => {
     if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
+    const key = { api_key: { secret: 'none' } };
+    if (kind === 'flames')
+      return void (await refusedSecret({ ...given().good, model: { base_url: flames.model.base_url, name: 'm', ...key } }));
     await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
   });
 
   async function refusedSecret(parameters: Record<string, unknown>): Promise<void> {
-    const run = await engineRun();
+    const run = await openRun(kind);
     expect(await engine.run(engine.parameters.parse(parameters), run.context)).toMatchObject({ status: 'failed', code: 'not_found' });
     await run.close();
   }

@@ -25,6 +25,8 @@ export type TestApi = {
   em: Em;
   vault: Vault;
   artifacts: ArtifactStore;
+  /** Where the artifacts are. */
+  folder: string;
   notified: string[];
   log_lines: Record<string, unknown>[];
   /** Pool `p`, queue `q`, worker `w`, template `t`, and one caller for each role. */
@@ -93,5 +95,5 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
     await database.drop();
     await rm(folder, { recursive: true, force: true });
   };
-  return { app, database, em, vault, artifacts, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
+  return { app, database, em, vault, artifacts, folder, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
 }

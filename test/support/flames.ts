@@ -13,7 +13,7 @@ import type { Outcome } from '../../core/outcome.ts';
 import type { EngineContext, StopReason } from '../../engines/define-engine.ts';
 import { createFlamesEngine } from '../../engines/flames/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
-import { engineRun } from './engine-context.ts';
+import { engineRun, type TestRun } from './engine-context.ts';
 import { makeTemplate, makeWorld, startTask } from './factories.ts';
 import { flamesFile } from './flames-data.ts';
 import type { ModelServer } from './model-server.ts';
@@ -54,6 +54,7 @@ export const RULES = { kind: 'rules', rules: [{ match: 'regex', pattern: '^å›žç­
 export type FlamesRun = {
   task_id: string;
   runid: string;
+  run: TestRun;
   context: EngineContext;
   system: () => string[];
   stop(reason: StopReason): void;
@@ -102,7 +103,7 @@ export async function executionOf(begin: Begin, which: Which): Promise<FlamesRun
     await finishInstances(ctx.em.fork() as Em, [{ runid: which.runid, lease_epoch: which.execution, outcome: ended }], 'test');
     return ended;
   };
-  return { ...which, context, system: () => run.of('system'), stop: run.stop, outcome, end };
+  return { ...which, run: { ...run, context }, context, system: () => run.of('system'), stop: run.stop, outcome, end };
 }
 
 export type LogRow = {

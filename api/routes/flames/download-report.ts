@@ -1,7 +1,7 @@
 import writeXlsxFile from 'write-excel-file/node';
 import { z } from 'zod';
 import { FIGURE_COLUMNS, figureRows, renderMarkdown } from '../../../core/flames/render.ts';
-import type { FlamesReport } from '../../../schemas/flames.ts';
+import { FlamesReport } from '../../../schemas/flames.ts';
 import { csvLines } from '../../csv-lines.ts';
 import { type Download, defineRoute } from '../../define-route.ts';
 import { FlamesRunPath } from '../paths.ts';
@@ -40,7 +40,11 @@ async function workbook(report: FlamesReport): Promise<Uint8Array> {
 }
 
 const FORMS: Record<'json' | 'csv' | 'markdown' | 'xlsx', Form> = {
-  json: { type: 'application/json', extension: 'json', render: (report) => once(`${JSON.stringify(report, null, 2)}\n`) },
+  json: {
+    type: 'application/json',
+    extension: 'json',
+    render: (report) => once(`${JSON.stringify(FlamesReport.parse(report), null, 2)}\n`),
+  },
   csv: { type: 'text/csv', extension: 'csv', render: (report) => csvLines(FIGURE_COLUMNS, oneBatch(figureRows(report))) },
   markdown: { type: 'text/markdown', extension: 'md', render: (report) => once(renderMarkdown(report)) },
   xlsx: { type: XLSX, extension: 'xlsx', render: (report) => once(workbook(report)) },
