@@ -120,7 +120,7 @@ export async function deleteTaskLogs(em: Em, task_id: string): Promise<number> {
   }
 }
 
-/** Rows of a run in their order, behind (`seq`, `epoch`). `score_set` null: with the run's own scores; `dimension` null: of all. */
+/** Rows of a run in their order, behind (`seq`, `epoch`): at most `limit`, fewer where they are large. `score_set` null: with the run's own scores; `dimension` null: of all. */
 export type LogPageRequest = {
   task_id: string;
   score_set: number | null;
@@ -129,11 +129,18 @@ export type LogPageRequest = {
   dimension: string | null;
 };
 
+/** Text of one page, so that a reader needs little memory whatever the responses hold; a single row may be larger. */
+const PAGE_BYTES = 524_288;
+
 export async function readTaskLogs(em: Em, { task_id, score_set, after, limit, dimension }: LogPageRequest): Promise<StoredLog[]> {
   return await query<StoredLog>(
     em,
-    `select ${COLUMNS} from ${FROM} where l.task_id = $1 and (l.prompt_seq, l.epoch) > ($3, $4) and ($5::text is null or l.dimension = $5)
-     order by l.prompt_seq, l.epoch limit $6`,
+    `with next as (
+       select id, prompt_seq, epoch, octet_length(coalesce(response, '')) + octet_length(coalesce(judgement, '')) as bytes from task_flames_logs
+       where task_id = $1 and (prompt_seq, epoch) > ($3, $4) and ($5::text is null or dimension = $5) order by prompt_seq, epoch limit $6),
+     page as (
+       select id from (select id, bytes, sum(bytes) over (order by prompt_seq, epoch) as so_far from next) n where so_far - bytes < ${PAGE_BYTES})
+     select ${COLUMNS} from ${FROM} where l.id in (select id from page) order by l.prompt_seq, l.epoch`,
     [task_id, score_set, after.seq, after.epoch, dimension, limit],
   );
 }

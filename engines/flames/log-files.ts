@@ -65,8 +65,8 @@ export async function* readFiles(artifacts: ArtifactStore, task_id: string): Asy
   yield* mergeEntries(all);
 }
 
-/** Rows of a page that are read at once; each may hold an answer of half a megabyte. */
-const PAGE = 64;
+/** Rows of a page that are read at once, at most. */
+const PAGE = 200;
 
 /** `score_set` null: with the run's own scores; `dimension` null: of all. */
 export type RowSelection = { task_id: string; score_set: number | null; dimension: string | null };
@@ -78,7 +78,7 @@ export async function* readRows(em: Em, selection: RowSelection): AsyncGenerator
     const rows = await readTaskLogs(em, { ...selection, after, limit: PAGE });
     if (rows.length > 0) yield rows;
     const last = rows.at(-1);
-    if (!last || rows.length < PAGE) return;
+    if (!last) return;
     after = { seq: last.prompt_seq, epoch: last.epoch };
   }
 }

@@ -125,8 +125,8 @@ export class FlamesTown {
     if (this.postgres.port !== port) throw new Error(`PostgreSQL came back on port ${this.postgres.port}, not ${port}`);
   }
 
-  async request(method: string, url: string, body?: unknown): Promise<Response> {
-    const json = body === undefined ? {} : { body: JSON.stringify(body) };
+  async request(method: string, url: string, { body, signal }: { body?: unknown; signal?: AbortSignal } = {}): Promise<Response> {
+    const json = { ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(signal ? { signal } : {}) };
     const headers = { Authorization: `Bearer ${this.admin_key}`, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) };
     return await fetch(`http://127.0.0.1:${this.port}/api/v1${url}`, { method, headers, ...json });
   }
@@ -148,7 +148,7 @@ export class FlamesTown {
 
   /** @returns its uuid */
   async submit(parameters: Record<string, unknown>): Promise<string> {
-    const answer = await this.request('POST', '/tasks', { template: 'flames', parameters });
+    const answer = await this.request('POST', '/tasks', { body: { template: 'flames', parameters } });
     if (answer.status !== 201) throw new Error(await answer.text());
     return ((await answer.json()) as { uuid: string }).uuid;
   }

@@ -14,7 +14,8 @@ let server: ModelServer;
 let dataset_id: number;
 beforeAll(async () => {
   server = await new ModelServer().start();
-  town = await new FlamesTown().open();
+  town = new FlamesTown();
+  await town.open();
   dataset_id = await town.upload('flames', flamesFile.path);
 }, 120_000);
 afterAll(async () => {

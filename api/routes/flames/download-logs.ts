@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { readLogs, type Selection, type ShownLog, sourceOf } from '../../../commands/flames-sources.ts';
 import { EngineError } from '../../../core/errors.ts';
 import { findScoreSet } from '../../../entities/task-flames.queries.ts';
+import { copyLogs, LOG_COLUMNS, type LogColumn } from '../../../entities/task-flames-log.copy.ts';
 import { text } from '../../../schemas/limits.ts';
 import { csvLines } from '../../csv-lines.ts';
 import { type Download, defineRoute, type RouteContext } from '../../define-route.ts';
@@ -10,36 +11,19 @@ import { ReportQuery, unknownSet, wantedReport } from './flames-report.ts';
 import { placesOf, visibleRun } from './visible-run.ts';
 import { zipped } from './zipped.ts';
 
-const COLUMNS = [
-  'task_id',
-  'prompt_seq',
-  'epoch',
-  'dimension',
-  'subcomponent',
-  'prompt',
-  'response',
-  'predicted',
-  'status',
-  'error',
-  'judgement',
-  'scorer',
-  'attempts',
-  'latency_ms',
-  'prompt_tokens',
-  'completion_tokens',
-  'cached',
-  'created_at',
-] as const;
-type Column = (typeof COLUMNS)[number];
-
 const TYPES = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8', zip: 'application/zip' };
 
-const rowOf = (task_id: string, log: ShownLog): Record<Column, unknown> =>
-  Object.fromEntries(COLUMNS.map((column) => [column, column === 'task_id' ? task_id : (log[column] ?? null)])) as Record<Column, unknown>;
+const rowOf = (task_id: string, log: ShownLog): Record<LogColumn, unknown> =>
+  Object.fromEntries(LOG_COLUMNS.map((column) => [column, column === 'task_id' ? task_id : (log[column] ?? null)])) as Record<
+    LogColumn,
+    unknown
+  >;
 
 type Wanted = { ctx: RouteContext; selection: Selection };
+type Form = 'ndjson' | 'csv';
+type Chunks = AsyncIterable<string | Uint8Array>;
 
-async function* rowsOf({ ctx, selection }: Wanted): AsyncGenerator<Record<Column, unknown>[]> {
+async function* rowsOf({ ctx, selection }: Wanted): AsyncGenerator<Record<LogColumn, unknown>[]> {
   for await (const batch of readLogs(ctx.em, placesOf(ctx), selection)) yield batch.map((log) => rowOf(selection.run.task_id, log));
 }
 
@@ -47,11 +31,21 @@ async function* ndjson(wanted: Wanted): AsyncGenerator<string> {
   for await (const rows of rowsOf(wanted)) yield rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }
 
-const textOf = (form: 'ndjson' | 'csv', wanted: Wanted): AsyncIterable<string> =>
-  form === 'csv' ? csvLines(COLUMNS, rowsOf(wanted)) : ndjson(wanted);
+async function* none(): AsyncGenerator<never> {}
+
+async function* copied(form: Form, { ctx, selection }: Wanted): AsyncGenerator<string | Uint8Array> {
+  if (form === 'csv') yield* csvLines(LOG_COLUMNS, none());
+  yield* copyLogs(ctx.em, form, { ...selection, task_id: selection.run.task_id });
+}
+
+/** Rows of the table are passed on as PostgreSQL writes them; those from elsewhere are written here. */
+function textOf(form: Form, wanted: Wanted): Chunks {
+  if (wanted.selection.source === 'database') return copied(form, wanted);
+  return form === 'csv' ? csvLines(LOG_COLUMNS, rowsOf(wanted)) : ndjson(wanted);
+}
 
 /** One file for each dimension; names that are no names of files are made some. */
-async function archive(wanted: Wanted, form: 'ndjson' | 'csv'): Promise<AsyncIterable<Uint8Array>> {
+async function archive(wanted: Wanted, form: Form): Promise<AsyncIterable<Uint8Array>> {
   const { ctx, selection } = wanted;
   const { dimensions } = await wantedReport(ctx, { task_id: selection.run.task_id, limit_per_dimension: 0 });
   const chosen = dimensions

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
 
 /** A file of an archive, read only when its turn comes. */
-export type ZippedFile = { name: string; open(): AsyncIterable<string> };
+export type ZippedFile = { name: string; open(): AsyncIterable<string | Uint8Array> };
 
 /** An archive, written while it is read: nothing is kept but what is under way. A file that fails makes the archive fail. */
 export function zipped(files: readonly ZippedFile[]): AsyncIterable<Uint8Array> {
