@@ -79,7 +79,7 @@ export async function scoreSetOfTask(em: Em, task_uuid: string): Promise<{ id: n
 const SIZE = `
 select greatest(0, c.reltuples)::float8 as rows, pg_table_size(c.oid)::float8 as table_bytes, pg_indexes_size(c.oid)::float8 as index_bytes,
   pg_total_relation_size(c.oid)::float8 as total_bytes
-from pg_class c where c.oid = 'task_flames_logs'::regclass`;
+from pg_class c where c.oid = to_regclass('task_flames_logs')`;
 
 const LARGEST = `
 select f.task_id, f.name, f.status, ${wireTime('f.end_time')}, n.log_count from (

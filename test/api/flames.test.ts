@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import supertest from 'supertest';
 import type { CommandContext } from '../../commands/context.ts';
 import { figuresOfRun } from '../../core/flames/report.ts';
 import { FlamesKeeper } from '../../dispatcher/flames-keeper.ts';
@@ -423,6 +424,13 @@ test('statistics say how large the table is, and who filled it', async () => {
   expect(body.largest.map((run: { log_count: number }) => run.log_count)).toEqual(
     body.largest.map((run: { log_count: number }) => run.log_count).sort((a: number, b: number) => b - a),
   );
+});
+
+test('metrics show evaluations that have not ended, and the size of the table', async () => {
+  const { text } = await supertest(api.app).get('/metrics');
+  expect(text).toMatch(/^orchestrator_flames_runs\{status="running"\} \d+$/m);
+  expect(text).toMatch(/^orchestrator_flames_log_bytes [1-9]\d+$/m);
+  expect(text).toMatch(/^orchestrator_flames_waiting_for_repair \d+$/m);
 });
 
 test('lists go by filter, page by page', async () => {
