@@ -13,9 +13,11 @@ import { mendFlamesRun } from './mend-flames-run.ts';
 
 const scopeOf = ({ actor }: CommandContext): Scope => ({ user_id: seesAll(actor) ? null : actor.id });
 
+const OPEN_RUNS = `select task_id from task_flames where dataset_id = $1 and status in ('pending', 'running', 'scoring') limit 1`;
+
 /**
  * Removes a dataset that one owns, or anybody's for operators. Runs over it keep their rows.
- * @throws EngineError not_found; forbidden: it is somebody else's, who shares it
+ * @throws EngineError not_found; forbidden: it is somebody else's, who shares it; conflict: a run over it has not ended
  */
 export async function deleteFlamesDataset(ctx: CommandContext, id: number): Promise<void> {
   await audited(ctx, { action: 'flames_dataset.delete', subject_type: 'flames_dataset', subject_id: String(id) }, async (em) => {
@@ -23,6 +25,8 @@ export async function deleteFlamesDataset(ctx: CommandContext, id: number): Prom
     if (!dataset) throw new EngineError('not_found', `dataset ${id}: there is none`);
     if (!seesAll(ctx.actor) && dataset.user !== ctx.actor.username)
       throw new EngineError('forbidden', `dataset ${id}: it belongs to "${dataset.user}"`);
+    const open = await query<{ task_id: string }>(em, OPEN_RUNS, [id]);
+    if (open[0]) throw new EngineError('conflict', `dataset ${id}: run ${open[0].task_id} has not ended`);
     await query(em, 'delete from flames_dataset where id = $1', [id]);
     return { before: dataset, after: null, result: undefined };
   });

@@ -1,8 +1,7 @@
 import { EngineError } from '../core/errors.ts';
-import type { LogEntry } from '../core/flames/log-entry.ts';
 import { type OldLogs, readOldLogs } from '../core/flames/old-logs.ts';
 import { figuresOfRun } from '../core/flames/report.ts';
-import { readFiles, writeCopy } from '../engines/flames/log-files.ts';
+import { filedBatches, writeCopy } from '../engines/flames/log-files.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { findRun, type Run } from '../entities/task-flames.queries.ts';
 import { insertTaskLogs, tallyLogs } from '../entities/task-flames-log.queries.ts';
@@ -23,10 +22,10 @@ export async function mendFlamesRun(fork: () => Em, places: Places, task_id: str
   if (['pending', 'running', 'scoring'].includes(run.status))
     throw new EngineError('conflict', `run ${task_id} is ${run.status}: it has not ended`);
   if (run.logs === 'removed') throw new EngineError('conflict', `run ${task_id}: its rows were removed by age`);
-  await insertAll(fork, task_id, readFiles(places.artifacts, task_id));
+  for await (const logs of filedBatches(places.artifacts, task_id)) await insertTaskLogs(fork(), task_id, { logs });
   const old = await oldLogs(places, run);
   if (old.entries.length > 0 && run.logs === 'database') await query(fork(), UNDER_WAY, [task_id]);
-  await insertAll(fork, task_id, old.entries);
+  for (let at = 0; at < old.entries.length; at += BATCH) await insertTaskLogs(fork(), task_id, { logs: old.entries.slice(at, at + BATCH) });
   const figures = figuresOfRun(await tallyLogs(fork(), task_id));
   const { n, errors, pending } = figures.overall;
   await query(fork(), SETTLE, [task_id, JSON.stringify(figures), old.unreadable > 0, n, n - pending, errors]);
@@ -43,20 +42,9 @@ update task_flames set
   result = (case when $3 and result->'logs' is not null then jsonb_build_object('old_logs', result->'logs') else '{}'::jsonb end)
     || (coalesce(result, '{}') - 'logs') || $2::jsonb,
   logs = 'database', has_files = true, repair_at = null, repair_tries = 0, repair_error = null, total = greatest(total, $4), done = $5, failed = $6
-where task_id = $1`;
+where task_id = $1 and status not in ('pending', 'running', 'scoring')`;
 
 async function oldLogs(places: Places, run: Run): Promise<OldLogs> {
   if (run.result?.logs !== undefined) return readOldLogs(run.result.logs);
   return await readOldFolder(places.old_dir, run.task_id);
-}
-
-async function insertAll(fork: () => Em, task_id: string, entries: AsyncIterable<LogEntry> | Iterable<LogEntry>): Promise<void> {
-  let logs: LogEntry[] = [];
-  for await (const entry of entries) {
-    logs.push(entry);
-    if (logs.length < BATCH) continue;
-    await insertTaskLogs(fork(), task_id, { logs });
-    logs = [];
-  }
-  await insertTaskLogs(fork(), task_id, { logs });
 }

@@ -103,7 +103,8 @@ begin
   if not found then
     update flames_score_set set status = case when next = 'running' then 'scoring' else next end, error = case when final then new.error end,
         start_time = case when new.status = 'processing' then coalesce(start_time, clock_timestamp()) else start_time end,
-        end_time = case when final then coalesce(new.completed_at, clock_timestamp()) end
+        end_time = case when final then coalesce(new.completed_at, clock_timestamp()) end,
+        result = case when new.status = 'processing' then null else result end
       where task_uuid = new.uuid;
   end if;
   return null;

@@ -2,12 +2,10 @@ import { type LogEntry, mergeEntries } from '../../core/flames/log-entry.ts';
 import { insertTaskLogs, type KnownLog, readKnownLogs } from '../../entities/task-flames-log.queries.ts';
 import type { EngineContext } from '../define-engine.ts';
 import { isAway, isSuperseded } from './faults.ts';
-import { readFiles } from './log-files.ts';
+import { filedBatches, readFiles } from './log-files.ts';
 
 /** What earlier executions left of a run. `behind`: some of it is in files only. `known`: of the prompts `from` to `to`, in order. */
 export type Checkpoint = { behind: boolean; known(from: number, to: number): Promise<KnownLog[]> };
-
-const BATCH = 200;
 
 /**
  * Finds what is there of a run, and brings rows that are in files only into the table. Where the table cannot be used although the database answers, the files
@@ -15,10 +13,10 @@ const BATCH = 200;
  * @throws EngineError superseded; what the database says while it is away: asking everything again would cost more than waiting
  */
 export async function openCheckpoint(context: EngineContext, task_id: string): Promise<Checkpoint> {
+  const behind = !(await bringIn(context, task_id));
   const filed: LogEntry[] = [];
-  for await (const entry of readFiles(context.artifacts, task_id)) filed.push(entry);
-  const behind = filed.length > 0 && !(await bringIn(context, task_id, filed));
-  const extra = Map.groupBy(behind ? filed : [], ({ prompt_seq }) => prompt_seq);
+  if (behind) for await (const entry of readFiles(context.artifacts, task_id)) filed.push(entry);
+  const extra = Map.groupBy(filed, ({ prompt_seq }) => prompt_seq);
   return {
     behind,
     known: async (from, to) => {
@@ -31,12 +29,9 @@ export async function openCheckpoint(context: EngineContext, task_id: string): P
 
 const asKnown = (entry: LogEntry): KnownLog => ({ ...entry, runid: null });
 
-async function bringIn(context: EngineContext, task_id: string, filed: readonly LogEntry[]): Promise<boolean> {
+async function bringIn(context: EngineContext, task_id: string): Promise<boolean> {
   try {
-    for (let at = 0; at < filed.length; at += BATCH) {
-      const logs = filed.slice(at, at + BATCH);
-      await context.fenced((em) => insertTaskLogs(em, task_id, { logs }));
-    }
+    for await (const logs of filedBatches(context.artifacts, task_id)) await context.fenced((em) => insertTaskLogs(em, task_id, { logs }));
     return true;
   } catch (cause) {
     if (isSuperseded(cause) || isAway(cause)) throw cause;

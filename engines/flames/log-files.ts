@@ -68,6 +68,25 @@ export async function* readFiles(artifacts: ArtifactStore, task_id: string): Asy
 /** Rows of a page that are read at once, at most. */
 const PAGE = 200;
 
+const BATCH = 200;
+
+/**
+ * The rows of a run as its files have them, in batches for the table, which puts them together by itself: nothing but a batch is kept. Within a batch each
+ * prompt and epoch stands once.
+ */
+export async function* filedBatches(artifacts: ArtifactStore, task_id: string): AsyncGenerator<LogEntry[]> {
+  const { copy, parts } = await keysOf(artifacts, task_id);
+  let batch: LogEntry[] = [];
+  for (const key of [...(copy === null ? [] : [copy]), ...parts]) {
+    for await (const entry of entriesIn(artifacts, key)) {
+      if (batch.push(entry) < BATCH) continue;
+      yield mergeEntries(batch);
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield mergeEntries(batch);
+}
+
 /** `score_set` null: with the run's own scores; `dimension` null: of all. */
 export type RowSelection = { task_id: string; score_set: number | null; dimension: string | null };
 

@@ -31,6 +31,7 @@ export async function rescore({ parameters, context, agent, cache_hours }: Resco
   const calls = callSignals(context.signal, () => context.graceS());
   try {
     const { total, settled } = await scoredSoFar(context.em(), { score_set_id: set.id, runid: context.instance.runid });
+    if (total === 0) return ended('failed', { code: 'not_found', message: `run ${set.task_id}: it has no rows to score` });
     const tracker = new Tracker(total, ({ percent, done }) => context.progress(percent, `${done} of ${total} responses`));
     for (const { status, count } of settled) tracker.settle(status, false, count);
     const limits = { concurrency: parameters.concurrency, max_retries: parameters.max_retries, timeout_s: parameters.request_timeout_s };

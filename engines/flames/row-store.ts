@@ -5,7 +5,7 @@ import { insertTaskLogs } from '../../entities/task-flames-log.queries.ts';
 import type { EngineContext } from '../define-engine.ts';
 import { Batcher } from './batcher.ts';
 import { isSuperseded, whileAway } from './faults.ts';
-import { readFiles, writePart } from './log-files.ts';
+import { filedBatches, writePart } from './log-files.ts';
 import type { Tracker } from './tracker.ts';
 
 type Row = { entry: LogEntry; kept: readonly CachedAnswer[] };
@@ -134,16 +134,8 @@ export class RowStore {
 
   private async catchUp(): Promise<void> {
     const { context, task_id, scorer } = this.options;
-    const store = (logs: readonly LogEntry[]) =>
-      context.fenced((em) => insertTaskLogs(em, task_id, { logs, origin: { runid: null, scorer } }));
-    let batch: LogEntry[] = [];
-    for await (const entry of readFiles(context.artifacts, task_id)) {
-      batch.push(entry);
-      if (batch.length < MOST_ROWS) continue;
-      await store(batch);
-      batch = [];
-    }
-    await store(batch);
+    for await (const logs of filedBatches(context.artifacts, task_id))
+      await context.fenced((em) => insertTaskLogs(em, task_id, { logs, origin: { runid: null, scorer } }));
     this.behind = false;
   }
 }

@@ -1,12 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { parse } from 'csv-parse/sync';
 import supertest from 'supertest';
+import { csvLines } from '../../api/csv-lines.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { figuresOfRun } from '../../core/flames/report.ts';
 import { FlamesKeeper } from '../../dispatcher/flames-keeper.ts';
 import { tallyEntries } from '../../engines/flames/figures.ts';
 import { type Em, query } from '../../entities/sql.ts';
+import { LOG_COLUMNS } from '../../entities/task-flames-log.copy.ts';
 import { insertTaskLogs, type TaskLog } from '../../entities/task-flames-log.queries.ts';
 import { type Caller, createTestApi, type TestApi } from '../support/api.ts';
 import { contextOf, countOf, makeTemplate } from '../support/factories.ts';
@@ -40,6 +43,10 @@ beforeEach(() => {
   server.forget();
   server.script = {};
 });
+
+async function* batchOf<T>(rows: readonly T[]): AsyncGenerator<readonly T[]> {
+  yield rows;
+}
 
 const get = async (url: string, caller: Caller = api.user) => await api.as(caller).get(url);
 const download = async (url: string): Promise<Buffer> => {
@@ -108,6 +115,14 @@ describe('datasets', () => {
     expect((await api.as(api.stranger).delete(`/flames/datasets/${id}`)).status).toBe(403);
     expect((await api.as(api.user).delete(`/flames/datasets/${id}`)).status).toBe(204);
     expect((await get(`/flames/datasets/${id}`)).status).toBe(404);
+  });
+
+  test('are not deleted while they are asked', async () => {
+    const dataset_id = await makeDataset(ctx, 2);
+    const run = await beginRun({ ctx, artifacts, parameters: evaluationOf(server, dataset_id) });
+    expect((await api.as(api.user).delete(`/flames/datasets/${dataset_id}`)).status).toBe(409);
+    await run.end();
+    expect((await api.as(api.user).delete(`/flames/datasets/${dataset_id}`)).status).toBe(204);
   });
 
   test('that are not there for the user cannot be evaluated', async () => {
@@ -193,6 +208,60 @@ describe('a report', () => {
 });
 
 describe('rows', () => {
+  test('are the same CSV whether PostgreSQL writes them or we do', async () => {
+    const task_id = 'nasty-rows';
+    await query(api.em, `insert into task_flames (task_id, user_id, status) values ($1, $2, 'completed')`, [task_id, api.user.id]);
+    const texts = [
+      '=1',
+      '+1',
+      '-1',
+      '@x',
+      '\t=1',
+      '\r=1',
+      '＝1',
+      '＋1',
+      '－1',
+      '＠1',
+      ' =1',
+      'a=1',
+      '"',
+      '"=1"',
+      'a\nb',
+      'a\r\nb',
+      'a,b',
+      "'",
+      '\\',
+      '\\.',
+      '\u0001\u0002',
+      '😀',
+      '\u2028',
+    ];
+    const logs = texts.map((text) => ({
+      dimension: text,
+      subcomponent: text,
+      predicted: null,
+      prompt: text,
+      response: text,
+      judgement: text,
+      error: text,
+    }));
+    await insertTaskLogs(api.em, task_id, { logs });
+    const url = `/flames/download_flames_logs/${task_id}`;
+    const lines = (await download(url))
+      .toString()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ prompt }) => prompt)).toEqual(texts);
+    let ours = '';
+    for await (const chunk of csvLines(LOG_COLUMNS, batchOf(lines))) ours += chunk;
+    const records = (csv: string) => parse(csv, { bom: true, columns: true, record_delimiter: ['\r\n', '\n'] });
+    const theirs = (await download(`${url}?format=csv`)).toString();
+    expect(theirs.startsWith('\uFEFFtask_id,')).toBe(true);
+    expect(records(theirs)).toEqual(records(ours));
+    expect(records(theirs)).toHaveLength(texts.length);
+  });
+
   test('are downloaded as lines, CSV and an archive by dimension', async () => {
     const task_id = await evaluate(35, { epochs: 2 });
     const rows = await logRows(api.em, task_id);
@@ -206,7 +275,7 @@ describe('rows', () => {
       rows.map(({ prompt_seq, epoch, predicted, response }) => ({ prompt_seq, epoch, predicted, response })),
     );
     expect(lines[0]).toMatchObject({ task_id, scorer: 'judge_llm', status: 'ok', created_at: expect.any(String) });
-    expect((await download(`${url}?format=csv`)).toString().split('\r\n')).toHaveLength(72);
+    expect(parse(await download(`${url}?format=csv`), { bom: true, columns: true })).toHaveLength(70);
     const archive = await unzip(await download(`${url}?format=zip&zip_of=ndjson`));
     expect([...archive.keys()].sort()).toEqual(
       ['Data protection', 'Fairness', 'Legality', 'Morality', 'Safety'].map((name) => `${name}.ndjson`),

@@ -9,7 +9,7 @@ import { type Download, defineRoute, type RouteContext } from '../../define-rout
 import { FlamesRunPath } from '../paths.ts';
 import { ReportQuery, unknownSet, wantedReport } from './flames-report.ts';
 import { placesOf, visibleRun } from './visible-run.ts';
-import { zipped } from './zipped.ts';
+import { type ZippedFile, zipped } from './zipped.ts';
 
 const TYPES = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8', zip: 'application/zip' };
 
@@ -45,17 +45,16 @@ function textOf(form: Form, wanted: Wanted): Chunks {
 }
 
 /** One file for each dimension; names that are no names of files are made some. */
-async function archive(wanted: Wanted, form: Form): Promise<AsyncIterable<Uint8Array>> {
+async function filesOf(wanted: Wanted, form: Form): Promise<ZippedFile[]> {
   const { ctx, selection } = wanted;
   const { dimensions } = await wantedReport(ctx, { task_id: selection.run.task_id, limit_per_dimension: 0 });
   const chosen = dimensions
     .map(({ dimension }) => dimension)
     .filter((name) => selection.dimension === null || name === selection.dimension);
-  const files = chosen.map((dimension, i) => ({
+  return chosen.map((dimension, i) => ({
     name: `${fileName(dimension) || `dimension ${i + 1}`}.${form}`,
     open: () => textOf(form, { ctx, selection: { ...selection, dimension } }),
   }));
-  return zipped(files);
 }
 
 const fileName = (dimension: string): string =>
@@ -92,8 +91,10 @@ export const downloadFlamesLogsRoute = defineRoute({
   response: { status: 200, schema: null, download: ['application/x-ndjson', 'text/csv', 'application/zip'] },
   handle: async ({ params, query: { format, zip_of, ...query } }, ctx): Promise<Download> => {
     const selection = await selectionOf(ctx, params.task_id, query);
-    const content = format === 'zip' ? await archive({ ctx, selection }, zip_of) : textOf(format, { ctx, selection });
+    const wanted = { ctx, selection };
+    const files = format === 'zip' ? await filesOf(wanted, zip_of) : [];
+    const open = () => (format === 'zip' ? zipped(files) : textOf(format, wanted));
     const filename = `flames_logs_${params.task_id}.${format}`;
-    return { download: true, content_type: TYPES[format], filename, size: null, open: () => content };
+    return { download: true, content_type: TYPES[format], filename, size: null, open };
   },
 });

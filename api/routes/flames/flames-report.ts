@@ -8,7 +8,7 @@ import { placesOf, visibleRun } from './visible-run.ts';
 
 /** What every report may be asked for. */
 export const ReportQuery = {
-  limit_per_dimension: z.coerce.number().int().min(0).max(1_000).default(10).describe('lowest-scored examples of each dimension'),
+  limit_per_dimension: z.coerce.number().int().min(0).max(100).default(10).describe('lowest-scored examples of each dimension'),
   score_set: z.coerce.number().int().min(1).max(2_147_483_647).optional().describe('another set of scores; default: the run’s own'),
 };
 
