@@ -31,10 +31,11 @@ async function* ndjson(wanted: Wanted): AsyncGenerator<string> {
   for await (const rows of rowsOf(wanted)) yield rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }
 
-async function* none(): AsyncGenerator<never> {}
+/** Lines end as PostgreSQL ends them, the first one too: mixed ends are no CSV. */
+const CSV_HEADER = `\uFEFF${LOG_COLUMNS.join(',')}\n`;
 
 async function* copied(form: Form, { ctx, selection }: Wanted): AsyncGenerator<string | Uint8Array> {
-  if (form === 'csv') yield* csvLines(LOG_COLUMNS, none());
+  if (form === 'csv') yield CSV_HEADER;
   yield* copyLogs(ctx.em, form, { ...selection, task_id: selection.run.task_id });
 }
 
