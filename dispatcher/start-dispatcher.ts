@@ -7,6 +7,7 @@ import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { BulkWorker } from './bulk-worker.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { FlamesKeeper } from './flames-keeper.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
 import { OrchestratorWorker } from './orchestrator-worker.ts';
@@ -41,8 +42,12 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const orchestrator = new OrchestratorWorker(deps, poke);
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
-  const videos = new VideoKeeper({ ...deps, artifacts: createFolderStore(config.ARTIFACTS_DIR) });
-  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke), videos];
+  const artifacts = createFolderStore(config.ARTIFACTS_DIR);
+  const domains = [
+    new VideoKeeper({ ...deps, artifacts }),
+    new FlamesKeeper({ ...deps, places: { artifacts, old_dir: config.FLAMES_OLD_LOGS_DIR } }),
+  ];
+  const watchers = [...keepers, ...domains, orchestrator, ...schedules, new BulkWorker(deps, poke)];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

@@ -3,13 +3,17 @@ import { EngineError } from '../core/errors.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { Engine, Engines } from './define-engine.ts';
 import { createDockerEngine } from './docker/index.ts';
+import { createFlamesEngine } from './flames/index.ts';
 import { createHttpEngine } from './http/index.ts';
 import { createShellEngine } from './shell/index.ts';
 import { createVideoEngine } from './video/index.ts';
 import type { VideoConfig } from './video/studio.ts';
 
 /** Settings that engines read. */
-export type EngineConfig = Pick<Config, 'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES'> &
+export type EngineConfig = Pick<
+  Config,
+  'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES' | 'FLAMES_CACHE_HOURS'
+> &
   VideoConfig;
 
 const TASK_FAULTS = new Set(['forbidden', 'not_found', 'invalid_input']);
@@ -39,6 +43,7 @@ export function createEngines(config: EngineConfig, worker = 'none'): Engines {
     createShellEngine(config, worker),
     createHttpEngine(config),
     createDockerEngine(config, worker),
+    createFlamesEngine(config),
     createVideoEngine(config, worker),
   ] as unknown as Engine[];
   const all = made.map(hardened);

@@ -4,6 +4,11 @@ import { Backfill } from './backfill.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
+import { FlamesCache } from './flames-cache.ts';
+import { FlamesDataset } from './flames-dataset.ts';
+import { FlamesPrompt } from './flames-prompt.ts';
+import { FlamesScore } from './flames-score.ts';
+import { FlamesScoreSet } from './flames-score-set.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
@@ -23,6 +28,8 @@ import { SlaVersion } from './sla-version.ts';
 import { Statistic } from './statistic.ts';
 import { Task } from './task.ts';
 import { TaskDependency } from './task-dependency.ts';
+import { TaskFlames } from './task-flames.ts';
+import { TaskFlamesLog } from './task-flames-log.ts';
 import { TaskHistory } from './task-history.ts';
 import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
@@ -71,4 +78,11 @@ export const entities = [
   VideoEvent,
   Statistic,
   QuotaEntry,
+  FlamesDataset,
+  FlamesPrompt,
+  TaskFlames,
+  TaskFlamesLog,
+  FlamesCache,
+  FlamesScoreSet,
+  FlamesScore,
 ] as const;

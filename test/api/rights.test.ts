@@ -51,7 +51,8 @@ it('rights are the ones that were agreed', () => {
   const doors = ['create', 'change', 'delete', 'hold', 'resume', 'drain'].flatMap((verb) => [`${verb}Queue`, `${verb}Pool`]);
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
   const templates = ['createTemplate', 'createTemplateVersion', 'deleteTemplate'];
-  expect(ids('operator')).toEqual([...doors, ...workers, ...templates, 'recomputeStatistics'].sort());
+  const flames = ['getFlamesStatistics', 'importFlamesRuns', 'registerOldFlamesRun'];
+  expect(ids('operator')).toEqual([...doors, ...workers, ...templates, ...flames, 'recomputeStatistics'].sort());
 });
 
 describe.each(named)('%s', (_name, route) => {

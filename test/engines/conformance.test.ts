@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import type { CommandContext } from '../../commands/context.ts';
 import { loadConfig } from '../../config/env.ts';
 import { createEngines, type EngineConfig } from '../../engines/index.ts';
 import type { Em } from '../../entities/sql.ts';
@@ -9,6 +10,9 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
 import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
+import { beginRun, evaluationOf, makeArtifacts, makeDataset, makeFlamesWorld, RULES, type TestArtifacts } from '../support/flames.ts';
+import { ModelServer } from '../support/model-server.ts';
+
 import { makeVideoTask, makeVideoWorld } from '../support/video.ts';
 
 const config: EngineConfig = { ...loadConfig({}), OUTBOUND_ALLOW: ['127.0.0.1'], TASK_LOG_CAP_BYTES: 1e7 };
@@ -22,18 +26,14 @@ const hasDocker = await testDocker()
   );
 
 let server: http.Server;
+let flames: FlamesWorld;
 let base: string;
 let requests = 0;
 let db: TestDatabase;
 
-/** Surroundings of one run; engines that keep rows get a task of their own. */
-async function runOf(kind: string): Promise<TestRun> {
-  if (kind !== 'video') return await engineRun();
-  return await engineRun({ em: () => db.orm.em.fork() as Em, instance: { task_id: await makeVideoTask(db.em as Em) } });
-}
-
 /** What an engine says when its work is under way: the task's own output, or a scene's rendering. */
 const STARTED = /^started$|^scene 1: attempt/;
+const hasStarted = (run: TestRun): boolean => run.lines.some(({ text }) => STARTED.test(text));
 /** How soon a stop must have taken effect; others: a second. */
 const PATIENCE_MS: Record<string, number> = { docker: 8_000, video: 5_000 };
 
@@ -79,6 +79,22 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
       { prompt: 'x', writer: { kind: 'openai', base_url: 'file:///x', model: 'm' } },
     ],
   }),
+  flames: () => ({
+    good: evaluationOf(flames.model, flames.dataset_id, { scorer: RULES }),
+    endless: evaluationOf(flames.mute, flames.dataset_id, { scorer: RULES }),
+    bad: [
+      { ...evaluationOf(flames.model, 1), dataset_id: 'x' },
+      { ...evaluationOf(flames.model, 1), rescore_of: 'r' },
+      { dataset_id: 1, scorer: RULES },
+      { rescore_of: 'r' },
+      { ...evaluationOf(flames.model, 1), model: { base_url: 'ftp://x', name: 'm' } },
+      { ...evaluationOf(flames.model, 1), model: { base_url: 'https://x', name: 'm', api_key: 'sk-in-the-open' } },
+      { ...evaluationOf(flames.model, 1), concurrency: 0 },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'judge_llm', base_url: 'https://x', name: 'm', template: 'no place for it' } },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'rules', rules: [{ match: 'regex', pattern: '(', score: 3 }] } },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'rules', rules: [{ match: 'exact', score: 3 }] } },
+    ],
+  }),
   docker: () => ({
     good: { image: TEST_IMAGE, command: ['true'], network: 'none' },
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
@@ -86,7 +102,37 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
   }),
 };
 
+/** What flames needs besides: rows of its own, and models, one of which never answers. */
+type FlamesWorld = {
+  db: TestDatabase;
+  ctx: CommandContext;
+  dataset_id: number;
+  artifacts: TestArtifacts;
+  model: ModelServer;
+  mute: ModelServer;
+};
+
+async function makeFlames(): Promise<FlamesWorld> {
+  const db = await createTestDatabase();
+  const ctx = await makeFlamesWorld(db.em);
+  const [model, mute] = [await new ModelServer().start(), await new ModelServer({ hang: 1, times: 1_000_000 }).start()];
+  return { db, ctx, model, mute, artifacts: await makeArtifacts(), dataset_id: await makeDataset(ctx, 10) };
+}
+
+/** Surroundings of one run. */
+async function openRun(kind: string): Promise<TestRun> {
+  if (kind === 'video')
+    return await engineRun({ em: () => db.orm.em.fork() as Em, instance: { task_id: await makeVideoTask(db.em as Em) } });
+  if (kind !== 'flames') return await engineRun();
+  const parameters = cases.flames?.().good ?? {};
+  return (await beginRun({ ctx: flames.ctx, artifacts: flames.artifacts, parameters })).run;
+}
+
+/** Requests that have arrived anywhere. */
+const arrived = () => requests + flames.model.calls.length + flames.mute.calls.length;
+
 beforeAll(async () => {
+  flames = await makeFlames();
   server = http.createServer((request, response) => {
     requests++;
     if (request.url === '/ok') response.end('ok');
@@ -101,6 +147,8 @@ afterAll(async () => {
   await db.drop();
   server.closeAllConnections();
   server.close();
+  await Promise.all([flames.model.stop(), flames.mute.stop(), flames.artifacts.remove()]);
+  await flames.db.drop();
 });
 
 test('making the engines starts nothing and keeps no process alive', () => {
@@ -143,7 +191,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('its result matches its schema, and so does that of a second run with the same parameters', async () => {
     for (const _ of [1, 2]) {
-      const run = await runOf(kind);
+      const run = await openRun(kind);
       const outcome = await engine.run(engine.parameters.parse(given().good), run.context);
       expect(outcome).toMatchObject({ status: 'completed', code: 'ok', error: null });
       expect(engine.result.safeParse(outcome.result).error).toBeUndefined();
@@ -155,12 +203,10 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     ['cancel', 'cancelled'],
     ['timeout', 'timed_out'],
   ] as const)('%s is obeyed within seconds', async (reason, status) => {
-    const run = await runOf(kind);
-    const before = requests;
+    const run = await openRun(kind);
+    const before = arrived();
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
-    await eventually(() => expect(run.lines.some(({ text }) => STARTED.test(text)) || requests > before).toBe(true), {
-      timeout_ms: 20_000,
-    });
+    await eventually(() => expect(hasStarted(run) || arrived() > before).toBe(true), { timeout_ms: 20_000 });
     const asked = performance.now();
     run.stop(reason);
     expect(await work).toMatchObject({ status, code: status, result: null });
@@ -169,20 +215,18 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   });
 
   runs.each(['superseded', 'shutdown'] as const)('%s makes it throw, so that nothing is written', async (reason) => {
-    const run = await runOf(kind);
-    const before = requests;
+    const run = await openRun(kind);
+    const before = arrived();
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     work.catch(() => undefined);
-    await eventually(() => expect(run.lines.some(({ text }) => STARTED.test(text)) || requests > before).toBe(true), {
-      timeout_ms: 20_000,
-    });
+    await eventually(() => expect(hasStarted(run) || arrived() > before).toBe(true), { timeout_ms: 20_000 });
     run.stop(reason);
     await expect(work).rejects.toMatchObject({ name: 'EngineError', code: 'superseded' });
     await run.close();
   });
 
   runs('a run that was stopped before it began does nothing', async () => {
-    const run = await engineRun();
+    const run = await openRun(kind);
     run.stop('cancel');
     expect(await engine.run(engine.parameters.parse(given().endless), run.context)).toMatchObject({ status: 'cancelled' });
     expect(run.of('stdout')).toEqual([]);
@@ -192,11 +236,14 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   runs('a secret that the task may not use fails it', async () => {
     if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
     if (kind === 'video') return void (await refusedSecret({ prompt: 'x', writer: MODEL }));
+    const key = { api_key: { secret: 'none' } };
+    if (kind === 'flames')
+      return void (await refusedSecret({ ...given().good, model: { base_url: flames.model.base_url, name: 'm', ...key } }));
     await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
   });
 
   async function refusedSecret(parameters: Record<string, unknown>): Promise<void> {
-    const run = await runOf(kind);
+    const run = await openRun(kind);
     expect(await engine.run(engine.parameters.parse(parameters), run.context)).toMatchObject({ status: 'failed', code: 'not_found' });
     await run.close();
   }

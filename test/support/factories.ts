@@ -11,11 +11,12 @@ import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import type { RateLimit } from '../../core/token-bucket.ts';
 import { defineEngine, type Engine, type Engines } from '../../engines/define-engine.ts';
+import { createFlamesEngine } from '../../engines/flames/index.ts';
 import { createVideoEngine } from '../../engines/video/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
 
-const engine = (kind: string, right: 'shell' | null) =>
+const engine = (kind: string, right: 'shell' | null): Engine =>
   defineEngine({
     kind,
     summary: `a test's ${kind}`,
@@ -29,10 +30,11 @@ const engine = (kind: string, right: 'shell' | null) =>
     run: async () => completed({}),
   });
 
-const video = createVideoEngine(loadConfig({}), 'none') as unknown as Engine;
-const all: Engine[] = [engine('empty', null), engine('other', null), engine('shell', 'shell'), video].map((e) => e as Engine);
+const flames = createFlamesEngine({ OUTBOUND_ALLOW: ['127.0.0.1'], FLAMES_CACHE_HOURS: 1 });
+const video = createVideoEngine(loadConfig({}), 'none');
+const all = [engine('empty', null), engine('other', null), engine('shell', 'shell'), flames, video] as unknown as Engine[];
 
-/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `video` is the real one. */
+/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `flames` and `video` are the real ones. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };
 
 const BOOT_ID = '00000000-0000-4000-8000-000000000001';
