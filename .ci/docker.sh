@@ -21,7 +21,7 @@ ensure_docker() {
 }
 
 install_packages() {
-  echo "docker: installing $*"
+  echo "ci: installing $*"
   local sudo=""
   [ "$(id -u)" = 0 ] || sudo="sudo"
   $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null

@@ -10,7 +10,8 @@ type Names =
   | 'RETENTION_LOG_DAYS'
   | 'RETENTION_INSTANCE_DAYS'
   | 'RETENTION_TASK_DAYS'
-  | 'RETENTION_AUDIT_DAYS';
+  | 'RETENTION_AUDIT_DAYS'
+  | 'RETENTION_FLAMES_LOG_DAYS';
 export type RetentionSettings = Pick<Config, Names>;
 
 /** How long rows are kept, from the settings. */
@@ -26,4 +27,5 @@ export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => (
     statistics_days: config.RETENTION_STATISTICS_DAYS,
     alert_days: config.RETENTION_ALERT_DAYS,
   },
+  flames_log_days: config.RETENTION_FLAMES_LOG_DAYS,
 });

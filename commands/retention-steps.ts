@@ -1,6 +1,7 @@
 import type { Cutoffs, Retained } from '../core/retention.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
 import { DETECTION_STARTS, DETECTION_STEPS } from './detection-retention.ts';
+import { FLAMES_STEPS } from './retention-flames.ts';
 
 /** Where a run goes on within a table: the creation time and key of the last row that it looked at; null: from the oldest. */
 export type Place = { created_at: string; key: string };
@@ -43,6 +44,7 @@ const LAST = (key: string): string => `(select to_jsonb(x) from (select created_
  * left is without gaps at every moment; the history of a task goes with it, since half of one would not add up.
  */
 export const STEPS: Record<Retained, Step> = {
+  ...FLAMES_STEPS,
   idempotency_keys: {
     size: BATCH,
     count: `select count(*)::int4 as n from idempotency_keys where created_at < $1`,
@@ -105,6 +107,8 @@ export const STEPS: Record<Retained, Step> = {
 };
 
 const START: Record<Retained, string> = {
+  task_flames_logs: '',
+  flames_cache: '',
   idempotency_keys: '',
   instance_logs: '00000000-0000-0000-0000-000000000000',
   instances: '00000000-0000-0000-0000-000000000000',

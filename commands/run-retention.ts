@@ -2,6 +2,7 @@ import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { cutoffsOf, RETAINED, type Retained, type RetentionPolicy } from '../core/retention.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { dropOldDays } from './drop-old-days.ts';
+import { sealStatistics } from './refresh-statistics.ts';
 import { removeSnapshots } from './remove-snapshots.ts';
 import { type Place, removeBatch } from './retention-steps.ts';
 import { writeAudit } from './write-audit.ts';
@@ -71,6 +72,7 @@ async function removeOld(options: RetentionOptions, { id, table, before }: Work)
   const { fork, signal } = options;
   if (!(await prepare(options, { id, table, before }))) return false;
   let place: Place | null = null;
+  if (table === 'tasks') await sealStatistics(fork(), before);
   do {
     if (signal.aborted) return false;
     const at: { before: Date; place: Place | null } = { before, place };

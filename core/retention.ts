@@ -11,6 +11,8 @@ export const RETAINED = [
   'detection_minutes',
   'statistics_hourly',
   'detection_sessions',
+  'task_flames_logs',
+  'flames_cache',
 ] as const;
 export type Retained = (typeof RETAINED)[number];
 
@@ -23,6 +25,7 @@ export type RetentionPolicy = {
   audit_days: number;
   /** Absent: for ever. Violations that were confirmed are kept four times as long. */
   detection?: { record_days: number; violation_days: number; statistics_days: number; alert_days: number };
+  flames_log_days: number;
 };
 
 /** Rows that ended before this instant may go; null: none may. */
@@ -70,6 +73,8 @@ export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
     tasks: daysBefore(now, longest(instance_days, policy.task_days)),
     audit_log: daysBefore(now, policy.audit_days),
     ...detectionCutoffs(policy, now),
+    task_flames_logs: daysBefore(now, policy.flames_log_days),
+    flames_cache: now,
   };
 }
 

@@ -4,14 +4,18 @@ import { forgetKeys, type RetentionEnd, type RetentionOptions, runRetention, sch
 import type { Config } from '../config/env.ts';
 import { latestDaily } from '../core/retention.ts';
 import { nextRetentionRun } from '../entities/retention-run.queries.ts';
+import { query } from '../entities/sql.ts';
 import { openDatabase } from '../platform/open-database.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { withLock } from './held-lock.ts';
 
 const LOOK_EVERY_MS = 5_000;
 const FORGET_EVERY_MS = 600_000;
-/** Rows removed from a table by one run that make it worth vacuuming. */
+/** Rows of a table removed, dead or changed since the planner's figures that make it worth vacuuming. */
 const VACUUM_FROM = 1_000;
+
+const WORN = `select relname::text as name from pg_stat_user_tables
+  where schemaname = current_schema() and (n_dead_tup >= $1 or n_mod_since_analyze >= $1) order by 1`;
 
 type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
   config: RetentionSettings & Pick<Config, 'RETENTION_AT' | 'ARTIFACTS_DIR' | 'DETECTION_ARCHIVE'>;
@@ -100,10 +104,14 @@ export class Housekeeper {
     }
   }
 
-  /** Makes the room of removed rows usable at once, and the planner's figures true; autovacuum would come later. Told to stop, it is broken off. */
+  /**
+   * VACUUM and ANALYZE after each run, so at least daily: makes the room of removed rows usable at once, and the planner's figures true; autovacuum
+   * would come later, or not at all to tables that only grow. Told to stop, it is broken off.
+   */
   private async vacuum(removed: Record<string, number>): Promise<void> {
-    const tables = Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM ? [table] : []));
-    if (tables.length === 0 || this.stopping.signal.aborted) return;
+    const tables = new Set(Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM ? [table] : [])));
+    for (const { name } of await query<{ name: string }>(this.deps.fork(), WORN, [VACUUM_FROM])) tables.add(name);
+    if (tables.size === 0 || this.stopping.signal.aborted) return;
     const client = await openDatabase(this.deps.database_url, 'orchestrator vacuum');
     const leave = () => void client.end().catch(() => undefined);
     this.stopping.signal.addEventListener('abort', leave, { once: true });

@@ -76,8 +76,8 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
   uses_folder?: boolean;
   /** Right that a user needs to submit it, null for none. */
   right: 'shell' | null;
-  /** What an instance asks for unless its template says otherwise: cores and MB. */
-  defaults: { cpu: number; memory_mb: number };
+  /** What an instance asks for unless its template says otherwise: cores and MB; `quota_cost`: what one task takes of its user's quota, default 0. */
+  defaults: { cpu: number; memory_mb: number; quota_cost?: number };
   /** Whether this machine can run it now, and if not, why, in one sentence. */
   available(): Promise<{ ok: true } | { ok: false; reason: string }>;
   /**

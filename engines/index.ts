@@ -4,11 +4,18 @@ import { ended, type Outcome } from '../core/outcome.ts';
 import type { Engine, Engines } from './define-engine.ts';
 import { createDetectionEngine, type DetectionConfig } from './detection/index.ts';
 import { createDockerEngine } from './docker/index.ts';
+import { createFlamesEngine } from './flames/index.ts';
 import { createHttpEngine } from './http/index.ts';
 import { createShellEngine } from './shell/index.ts';
+import { createVideoEngine } from './video/index.ts';
+import type { VideoConfig } from './video/studio.ts';
 
 /** Settings that engines read. */
-export type EngineConfig = Pick<Config, 'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES'> &
+export type EngineConfig = Pick<
+  Config,
+  'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES' | 'FLAMES_CACHE_HOURS'
+> &
+  VideoConfig &
   DetectionConfig;
 
 const TASK_FAULTS = new Set(['forbidden', 'not_found', 'invalid_input']);
@@ -39,6 +46,8 @@ export function createEngines(config: EngineConfig, worker = 'none'): Engines {
     createHttpEngine(config),
     createDockerEngine(config, worker),
     createDetectionEngine(config, worker),
+    createFlamesEngine(config),
+    createVideoEngine(config, worker),
   ] as unknown as Engine[];
   const all = made.map(hardened);
   return { all, byKind: (kind) => all.find((engine) => engine.kind === kind) };

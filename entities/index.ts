@@ -13,6 +13,11 @@ import { DetectionFrames } from './detection-frames.ts';
 import { DetectionMinute } from './detection-minute.ts';
 import { DetectionRecord } from './detection-record.ts';
 import { DetectionSession } from './detection-session.ts';
+import { FlamesCache } from './flames-cache.ts';
+import { FlamesDataset } from './flames-dataset.ts';
+import { FlamesPrompt } from './flames-prompt.ts';
+import { FlamesScore } from './flames-score.ts';
+import { FlamesScoreSet } from './flames-score-set.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
@@ -21,21 +26,29 @@ import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
+import { QuotaEntry } from './quota-entry.ts';
 import { RateBucket } from './rate-bucket.ts';
 import { RetentionRun } from './retention-run.ts';
 import { Schedule } from './schedule.ts';
+import { Script } from './script.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
 import { SlaVersion } from './sla-version.ts';
+import { Statistic } from './statistic.ts';
 import { StatisticsHour } from './statistics-hour.ts';
 import { Task } from './task.ts';
 import { TaskDependency } from './task-dependency.ts';
+import { TaskFlames } from './task-flames.ts';
+import { TaskFlamesLog } from './task-flames-log.ts';
 import { TaskHistory } from './task-history.ts';
 import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
 import { UserShare } from './user-share.ts';
+import { Video } from './video.ts';
+import { VideoEvent } from './video-event.ts';
+import { VideoFile } from './video-file.ts';
 import { ViolationEvent } from './violation-event.ts';
 import { Worker } from './worker.ts';
 
@@ -81,4 +94,17 @@ export const entities = [
   AlertState,
   AlertHistory,
   CameraLive,
+  Script,
+  Video,
+  VideoFile,
+  VideoEvent,
+  Statistic,
+  QuotaEntry,
+  FlamesDataset,
+  FlamesPrompt,
+  TaskFlames,
+  TaskFlamesLog,
+  FlamesCache,
+  FlamesScoreSet,
+  FlamesScore,
 ] as const;

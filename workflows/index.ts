@@ -3,5 +3,7 @@ export { cronFire } from './cron-fire.ts';
 export { detectionTask } from './detection-task.ts';
 export { dockerTask } from './docker-task.ts';
 export { emptyTask } from './empty-task.ts';
+export { flamesTask } from './flames-task.ts';
 export { httpTask } from './http-task.ts';
 export { shellTask } from './shell-task.ts';
+export { videoTask } from './video-task.ts';

@@ -10,15 +10,8 @@ import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
 import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
 import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
 import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
-import { changeCameraRoute } from './cameras/change-camera.ts';
-import { createCameraRoute } from './cameras/create-camera.ts';
-import { deleteCameraRoute } from './cameras/delete-camera.ts';
-import { getCameraRoute } from './cameras/get-camera.ts';
-import { getDailyStatisticsRoute } from './cameras/get-daily-statistics.ts';
-import { listCamerasRoute } from './cameras/list-cameras.ts';
-import { listDetectionSessionsRoute } from './detections/list-sessions.ts';
-import { listDetectionStatisticsRoute } from './detections/list-statistics.ts';
-import { postDetectionsRoute } from './detections/post-detections.ts';
+import { detectionRoutes } from './detections/index.ts';
+import { flamesRoutes } from './flames/index.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
@@ -35,8 +28,6 @@ import { deleteQueueRoute } from './queues/delete-queue.ts';
 import { getQueueRoute } from './queues/get-queue.ts';
 import { listQueuesRoute } from './queues/list-queues.ts';
 import { drainQueueRoute, holdQueueRoute, resumeQueueRoute } from './queues/set-queue-status.ts';
-import { getRecordRoute } from './records/get-record.ts';
-import { listRecordsRoute } from './records/list-records.ts';
 import { cancelBackfillRoute } from './schedules/cancel-backfill.ts';
 import { changeScheduleRoute } from './schedules/change-schedule.ts';
 import { createBackfillRoute } from './schedules/create-backfill.ts';
@@ -79,11 +70,7 @@ import { getUserRoute } from './users/get-user.ts';
 import { listUsersRoute } from './users/list-users.ts';
 import { revokeApiKeyRoute } from './users/revoke-api-key.ts';
 import { rotateApiKeyRoute } from './users/rotate-api-key.ts';
-import { changeViolationRoute } from './violations/change-violation.ts';
-import { changeViolationsRoute } from './violations/change-violations.ts';
-import { getViolationRoute } from './violations/get-violation.ts';
-import { getViolationSnapshotRoute } from './violations/get-violation-snapshot.ts';
-import { listViolationsRoute } from './violations/list-violations.ts';
+import { videoRoutes } from './video/index.ts';
 import { getWorkerRoute } from './workers/get-worker.ts';
 import { listWorkersRoute } from './workers/list-workers.ts';
 import { drainWorkerRoute, resumeWorkerRoute } from './workers/set-worker-status.ts';
@@ -163,26 +150,13 @@ export const routes: readonly Route[] = [
   pauseScheduleRoute,
   resumeScheduleRoute,
   runScheduleNowRoute,
-  postDetectionsRoute,
-  listCamerasRoute,
-  getCameraRoute,
-  createCameraRoute,
-  changeCameraRoute,
-  deleteCameraRoute,
-  listDetectionSessionsRoute,
-  listDetectionStatisticsRoute,
-  getDailyStatisticsRoute,
-  listRecordsRoute,
-  getRecordRoute,
-  listViolationsRoute,
-  getViolationRoute,
-  getViolationSnapshotRoute,
-  changeViolationRoute,
-  changeViolationsRoute,
   listAuditLogRoute,
   getInvariantsRoute,
   getDatabaseRoute,
   requestRetentionRoute,
   listRetentionRunsRoute,
   getRetentionRunRoute,
+  ...videoRoutes,
+  ...flamesRoutes,
+  ...detectionRoutes,
 ];

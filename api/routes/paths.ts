@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RunId } from '../../schemas/flames.ts';
 import { Name } from '../../schemas/limits.ts';
 
 export const TaskPath = z.strictObject({ uuid: z.uuid().toLowerCase() });
@@ -12,3 +13,5 @@ export const SchedulePath = z.strictObject({ id: z.uuid().toLowerCase() });
 export const BackfillPath = z.strictObject({ id: z.uuid().toLowerCase(), backfill: z.uuid().toLowerCase() });
 export const CameraPath = z.strictObject({ id: Name });
 export const ViolationPath = z.strictObject({ uuid: z.uuid().toLowerCase() });
+export const FlamesRunPath = z.strictObject({ task_id: RunId });
+export const DatasetPath = z.strictObject({ id: z.coerce.number().int().min(1).max(2_147_483_647) });

@@ -148,7 +148,3 @@ export function follow(state: LifeState, objects: readonly KnownObject[], at: Li
   }
   return { state: { candidates: [...candidates.values()], open: [...open.values()] }, changes };
 }
-
-/** Ends everything, as at the end of a run. */
-export const endAll = ({ open }: LifeState, timestamp: number): Change[] =>
-  open.map((violation) => ({ cause: 'ended', violation, timestamp }));

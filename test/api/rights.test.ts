@@ -50,7 +50,9 @@ it('rights are the ones that were agreed', () => {
   expect(ids('admin')).toEqual([...people, ...secrets, ...house, 'getInvariants', 'listAuditLog'].sort());
   const doors = ['create', 'change', 'delete', 'hold', 'resume', 'drain'].flatMap((verb) => [`${verb}Queue`, `${verb}Pool`]);
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
-  expect(ids('operator')).toEqual([...doors, ...workers, 'createTemplate', 'createTemplateVersion', 'deleteTemplate'].sort());
+  const templates = ['createTemplate', 'createTemplateVersion', 'deleteTemplate'];
+  const flames = ['getFlamesStatistics', 'importFlamesRuns', 'registerOldFlamesRun'];
+  expect(ids('operator')).toEqual([...doors, ...workers, ...templates, ...flames, 'recomputeStatistics'].sort());
 });
 
 describe.each(named)('%s', (_name, route) => {

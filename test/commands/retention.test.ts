@@ -11,7 +11,14 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeWorld, outcome, startTask, submission, submitOne, testEngines } from '../support/factories.ts';
 import { makeOldTasks, rowCounts } from '../support/old-rows.ts';
 
-const POLICY: RetentionPolicy = { idempotency_hours: 24, log_days: 30, instance_days: 30, task_days: 30, audit_days: 60 };
+const POLICY: RetentionPolicy = {
+  idempotency_hours: 24,
+  log_days: 30,
+  instance_days: 30,
+  task_days: 30,
+  audit_days: 60,
+  flames_log_days: 30,
+};
 const running = () => new AbortController().signal;
 
 let db: TestDatabase;

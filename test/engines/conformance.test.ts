@@ -2,26 +2,23 @@ import { spawnSync } from 'node:child_process';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
-import { createEngines } from '../../engines/index.ts';
+import type { CommandContext } from '../../commands/context.ts';
+import { loadConfig } from '../../config/env.ts';
+import { createEngines, type EngineConfig } from '../../engines/index.ts';
 import type { Em } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { runningInstance } from '../support/detections.ts';
 import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
 import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
-import { makeWorld } from '../support/factories.ts';
+import { beginRun, evaluationOf, makeArtifacts, makeDataset, makeFlamesWorld, RULES, type TestArtifacts } from '../support/flames.ts';
+import { ModelServer } from '../support/model-server.ts';
 
-const config = {
-  ENGINE_SHELL: true,
-  SHELL_UID_BASE: 64_000,
-  OUTBOUND_ALLOW: ['127.0.0.1'],
-  DOCKER_HOST: undefined,
-  TASK_LOG_CAP_BYTES: 1e7,
-  DETECTION_ROOTS: ['/nonexistent'],
-  DETECTION_SAVE_INTERVAL: 10,
-  DETECTION_QUEUE_MB: 8,
-};
+import { makeVideoTask, makeVideoWorld } from '../support/video.ts';
+
+const config: EngineConfig = { ...loadConfig({}), OUTBOUND_ALLOW: ['127.0.0.1'], TASK_LOG_CAP_BYTES: 1e7 };
 const engines = createEngines(config, `conformance-${process.pid}`);
+const MODEL = { kind: 'openai', base_url: 'http://127.0.0.1:9/v1', model: 'm', api_key: { secret: 'none' } };
 const hasDocker = await testDocker()
   .ping()
   .then(
@@ -29,10 +26,17 @@ const hasDocker = await testDocker()
     () => false,
   );
 
-let db: TestDatabase;
 let server: http.Server;
+let flames: FlamesWorld;
 let base: string;
 let requests = 0;
+let db: TestDatabase;
+
+/** What an engine says when its work is under way: the task's own output, or a scene's rendering. */
+const STARTED = /^started$|^scene 1: attempt/;
+const hasStarted = (run: TestRun): boolean => run.lines.some(({ text }) => STARTED.test(text));
+/** How soon a stop must have taken effect; others: a second. */
+const PATIENCE_MS: Record<string, number> = { docker: 8_000, video: 5_000 };
 
 /** Parameters of a run that succeeds and of one that does not end by itself, by kind. An engine without a row here fails its tests. */
 const cases: Record<string, () => { good: Record<string, unknown>; endless: Record<string, unknown>; bad: Record<string, unknown>[] }> = {
@@ -58,6 +62,40 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
       { url: `${base}/`, headers: { A: '1', a: '2' } },
     ],
   }),
+  video: () => ({
+    good: { scenes: [{ description: 'one', duration: 1 }], width: 64, height: 64, fps: 4 },
+    endless: { scenes: [{ description: 'long', duration: 60 }], width: 1920, height: 1080, fps: 60 },
+    bad: [
+      { prompt: ' ' },
+      { prompt: 'x', width: 65 },
+      { prompt: 'x', scene_count: 0 },
+      { scenes: [] },
+      { scenes: [{ description: '' }] },
+      { scenes: [{ description: 'x', duration: 1.5 }] },
+      { scenes: [{ description: 'x', picture: '../secret.png' }] },
+      { scenes: [{ description: 'x', color: 'red' }] },
+      { scenes: [{ description: 'x', camera_movement: 'fly' }] },
+      { scenes: [{ description: 'x' }], scene_count: 2 },
+      { scenes: Array.from({ length: 11 }, () => ({ description: 'x', duration: 60 })) },
+      { prompt: 'x', writer: { kind: 'openai', base_url: 'file:///x', model: 'm' } },
+    ],
+  }),
+  flames: () => ({
+    good: evaluationOf(flames.model, flames.dataset_id, { scorer: RULES }),
+    endless: evaluationOf(flames.mute, flames.dataset_id, { scorer: RULES }),
+    bad: [
+      { ...evaluationOf(flames.model, 1), dataset_id: 'x' },
+      { ...evaluationOf(flames.model, 1), rescore_of: 'r' },
+      { dataset_id: 1, scorer: RULES },
+      { rescore_of: 'r' },
+      { ...evaluationOf(flames.model, 1), model: { base_url: 'ftp://x', name: 'm' } },
+      { ...evaluationOf(flames.model, 1), model: { base_url: 'https://x', name: 'm', api_key: 'sk-in-the-open' } },
+      { ...evaluationOf(flames.model, 1), concurrency: 0 },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'judge_llm', base_url: 'https://x', name: 'm', template: 'no place for it' } },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'rules', rules: [{ match: 'regex', pattern: '(', score: 3 }] } },
+      { ...evaluationOf(flames.model, 1), scorer: { kind: 'rules', rules: [{ match: 'exact', score: 3 }] } },
+    ],
+  }),
   docker: () => ({
     good: { image: TEST_IMAGE, command: ['true'], network: 'none' },
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
@@ -79,13 +117,39 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
   }),
 };
 
-/** Engines that keep rows of their own get an instance that is real enough for them. */
-const runOf = async (kind: string): Promise<TestRun> =>
-  kind === 'detection' ? await engineRun({ em: () => db.orm.em.fork() as Em, instance: await runningInstance(db.em) }) : await engineRun();
+/** What flames needs besides: rows of its own, and models, one of which never answers. */
+type FlamesWorld = {
+  db: TestDatabase;
+  ctx: CommandContext;
+  dataset_id: number;
+  artifacts: TestArtifacts;
+  model: ModelServer;
+  mute: ModelServer;
+};
+
+async function makeFlames(): Promise<FlamesWorld> {
+  const db = await createTestDatabase();
+  const ctx = await makeFlamesWorld(db.em);
+  const [model, mute] = [await new ModelServer().start(), await new ModelServer({ hang: 1, times: 1_000_000 }).start()];
+  return { db, ctx, model, mute, artifacts: await makeArtifacts(), dataset_id: await makeDataset(ctx, 10) };
+}
+
+/** Surroundings of one run. */
+async function openRun(kind: string): Promise<TestRun> {
+  if (kind === 'video')
+    return await engineRun({ em: () => db.orm.em.fork() as Em, instance: { task_id: await makeVideoTask(db.em as Em) } });
+  if (kind === 'detection')
+    return await engineRun({ em: () => flames.db.orm.em.fork() as Em, instance: await runningInstance(flames.db.em) });
+  if (kind !== 'flames') return await engineRun();
+  const parameters = cases.flames?.().good ?? {};
+  return (await beginRun({ ctx: flames.ctx, artifacts: flames.artifacts, parameters })).run;
+}
+
+/** Requests that have arrived anywhere. */
+const arrived = () => requests + flames.model.calls.length + flames.mute.calls.length;
 
 beforeAll(async () => {
-  db = await createTestDatabase();
-  await makeWorld(db.em);
+  flames = await makeFlames();
   server = http.createServer((request, response) => {
     requests++;
     if (request.url === '/ok') response.end('ok');
@@ -93,11 +157,15 @@ beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   if (hasDocker) await ensureTestImage();
+  db = await createTestDatabase();
+  await makeVideoWorld(db.em as Em);
 });
-afterAll(() => {
+afterAll(async () => {
+  await db.drop();
   server.closeAllConnections();
   server.close();
-  return db.drop();
+  await Promise.all([flames.model.stop(), flames.mute.stop(), flames.artifacts.remove()]);
+  await flames.db.drop();
 });
 
 test('making the engines starts nothing and keeps no process alive', () => {
@@ -140,7 +208,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('its result matches its schema, and so does that of a second run with the same parameters', async () => {
     for (const _ of [1, 2]) {
-      const run = await runOf(kind);
+      const run = await openRun(kind);
       const outcome = await engine.run(engine.parameters.parse(given().good), run.context);
       expect(outcome).toMatchObject({ status: 'completed', code: 'ok', error: null });
       expect(engine.result.safeParse(outcome.result).error).toBeUndefined();
@@ -152,30 +220,30 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     ['cancel', 'cancelled'],
     ['timeout', 'timed_out'],
   ] as const)('%s is obeyed within seconds', async (reason, status) => {
-    const run = await runOf(kind);
-    const before = requests;
+    const run = await openRun(kind);
+    const before = arrived();
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
-    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    await eventually(() => expect(hasStarted(run) || arrived() > before).toBe(true), { timeout_ms: 20_000 });
     const asked = performance.now();
     run.stop(reason);
     expect(await work).toMatchObject({ status, code: status, result: null });
-    expect(performance.now() - asked).toBeLessThan(kind === 'docker' ? 8_000 : 1_000);
+    expect(performance.now() - asked).toBeLessThan(PATIENCE_MS[kind] ?? 1_000);
     await run.close();
   });
 
   runs.each(['superseded', 'shutdown'] as const)('%s makes it throw, so that nothing is written', async (reason) => {
-    const run = await runOf(kind);
-    const before = requests;
+    const run = await openRun(kind);
+    const before = arrived();
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     work.catch(() => undefined);
-    await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
+    await eventually(() => expect(hasStarted(run) || arrived() > before).toBe(true), { timeout_ms: 20_000 });
     run.stop(reason);
     await expect(work).rejects.toMatchObject({ name: 'EngineError', code: 'superseded' });
     await run.close();
   });
 
   runs('a run that was stopped before it began does nothing', async () => {
-    const run = await runOf(kind);
+    const run = await openRun(kind);
     run.stop('cancel');
     expect(await engine.run(engine.parameters.parse(given().endless), run.context)).toMatchObject({ status: 'cancelled' });
     expect(run.of('stdout')).toEqual([]);
@@ -186,17 +254,21 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     const command = { kind: 'command', argv: ['true'], env: { A: { secret: 'none' } } };
     if (kind === 'detection') return void (await refusedSecret({ camera_id: 'c', detector: command }));
     if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
+    if (kind === 'video') return void (await refusedSecret({ prompt: 'x', writer: MODEL }));
+    const key = { api_key: { secret: 'none' } };
+    if (kind === 'flames')
+      return void (await refusedSecret({ ...given().good, model: { base_url: flames.model.base_url, name: 'm', ...key } }));
     await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
   });
 
   async function refusedSecret(parameters: Record<string, unknown>): Promise<void> {
-    const run = await runOf(kind);
+    const run = await openRun(kind);
     expect(await engine.run(engine.parameters.parse(parameters), run.context)).toMatchObject({ status: 'failed', code: 'not_found' });
     await run.close();
   }
 
   runs('its sweep leaves nothing of instances that are not live', async () => {
-    await engine.sweep?.(new Set(), (await runOf(kind)).context.logger);
+    await engine.sweep?.(new Set(), (await engineRun()).context.logger);
     if (kind !== 'docker') return;
     const filters = { label: [`orchestrator.worker=conformance-${process.pid}`] };
     expect(await testDocker().listContainers({ all: true, filters })).toEqual([]);

@@ -26,6 +26,8 @@ export type TestApi = {
   em: Em;
   vault: Vault;
   artifacts: ArtifactStore;
+  /** Where the artifacts are. */
+  folder: string;
   notified: string[];
   log_lines: Record<string, unknown>[];
   /** Pool `p`, queue `q`, worker `w`, template `t`, and one caller for each role. */
@@ -61,6 +63,7 @@ async function populate(em: Em) {
   await makeQueue(em);
   await makeWorker(em);
   await makeTemplate(em);
+  await makeTemplate(em, 'video', { engine: 'video', quota_cost: 1 });
   const admin = await makeCaller(em, 'admin', { role: 'admin' });
   const operator = await makeCaller(em, 'operator', { role: 'operator' });
   return { admin, operator, user: await makeCaller(em, 'user'), stranger: await makeCaller(em, 'stranger') };
@@ -78,7 +81,7 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
   const notified: string[] = [];
   const log_lines: Record<string, unknown>[] = [];
   const logger = pino({ level: 'info' }, { write: (line: string) => void log_lines.push(JSON.parse(line)) });
-  const config = { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, ...changes };
+  const config = { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, FLAMES_OLD_LOGS_DIR: path.join(folder, 'flames-old'), ...changes };
   const detections = new DetectionIntake({
     fork: () => database.orm.em.fork() as Em,
     logger,
@@ -102,5 +105,5 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
     await database.drop();
     await rm(folder, { recursive: true, force: true });
   };
-  return { app, database, em, vault, artifacts, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
+  return { app, database, em, vault, artifacts, folder, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
 }

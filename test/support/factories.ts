@@ -3,17 +3,20 @@ import { type AdmitOptions, admit } from '../../commands/admit.ts';
 import { type Claim, claimInstance } from '../../commands/claim-instance.ts';
 import type { Actor, CommandContext } from '../../commands/context.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
+import { loadConfig } from '../../config/env.ts';
 import type { Concurrency } from '../../core/concurrency.ts';
 import type { Fairness } from '../../core/fair-share.ts';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import type { RateLimit } from '../../core/token-bucket.ts';
-import { defineEngine, type Engines } from '../../engines/define-engine.ts';
+import { defineEngine, type Engine, type Engines } from '../../engines/define-engine.ts';
+import { createFlamesEngine } from '../../engines/flames/index.ts';
+import { createVideoEngine } from '../../engines/video/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
 
-const engine = (kind: string, right: 'shell' | null) =>
+const engine = (kind: string, right: 'shell' | null): Engine =>
   defineEngine({
     kind,
     summary: `a test's ${kind}`,
@@ -27,9 +30,11 @@ const engine = (kind: string, right: 'shell' | null) =>
     run: async () => completed({}),
   });
 
-const all = [engine('empty', null), engine('other', null), engine('shell', 'shell')];
+const flames = createFlamesEngine({ OUTBOUND_ALLOW: ['127.0.0.1'], FLAMES_CACHE_HOURS: 1 });
+const video = createVideoEngine(loadConfig({}), 'none');
+const all = [engine('empty', null), engine('other', null), engine('shell', 'shell'), flames, video] as unknown as Engine[];
 
-/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right. */
+/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `flames` and `video` are the real ones. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };
 
 const BOOT_ID = '00000000-0000-4000-8000-000000000001';
@@ -69,7 +74,7 @@ export async function makeWorker(em: Em, id = 'w', options: WorkerOptions = {}):
   const { cpu, memory_mb, pool, engines, boot_id } = {
     ...LARGE,
     pool: 'p',
-    engines: ['empty', 'other', 'shell'],
+    engines: ['empty', 'other', 'shell', 'video'],
     boot_id: BOOT_ID,
     ...options,
   };

@@ -6,6 +6,8 @@ import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { DETECTION_CASES } from './detection-cases.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
+import { FLAMES_CASES } from './route-cases-flames.ts';
+import { VIDEO_CASES } from './route-cases-video.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
 export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string }; owner?: true };
@@ -78,6 +80,8 @@ async function ownBackfill(api: TestApi): Promise<string> {
 
 /** One good request per route, by operation id; a route without one fails the tests that walk the list. */
 export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> = {
+  ...VIDEO_CASES,
+  ...FLAMES_CASES,
   submitTasks: fixed('/tasks', () => ({
     template: 't',
     name: 'a task',
