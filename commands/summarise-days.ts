@@ -1,8 +1,8 @@
 import { localDays, splitByHours } from '../core/detection/days.ts';
 import { complianceOf, HOUR_MS } from '../core/detection/statistics.ts';
+import { type Stretch, sumStatistics, updateHourlyStatistics } from '../entities/camera-statistics.queries.ts';
 import type { Em } from '../entities/sql.ts';
-import { type Stretch, sumStatistics, updateHourlyStatistics } from '../entities/statistics.queries.ts';
-import type { DayStatistics } from '../schemas/detection-statistics.ts';
+import type { CameraDay } from '../schemas/detection-statistics.ts';
 
 /** Dates as YYYY-MM-DD, both included. */
 export type DayRange = { camera_id: string; timezone: string; from: string; to: string };
@@ -20,7 +20,7 @@ const NOTHING = {
  * Days of a camera in a time zone, however long the zone makes them: whole hours from the hourly statistics, what is left of hours from minutes.
  * @throws EngineError invalid_input: unknown zone, impossible range
  */
-export async function summariseDays(em: Em, { camera_id, timezone, from, to }: DayRange): Promise<DayStatistics[]> {
+export async function summariseDays(em: Em, { camera_id, timezone, from, to }: DayRange): Promise<CameraDay[]> {
   const days = localDays(timezone, from, to);
   const split = days.map(splitByHours);
   const hours: Stretch[] = split.flatMap((day, i) => (day.hours ? [{ i, from: day.hours[0], until: day.hours[1] }] : []));

@@ -1,6 +1,6 @@
+import { updateHourlyStatistics } from '../entities/camera-statistics.queries.ts';
 import { ensurePartitions } from '../entities/detection-record.queries.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { updateHourlyStatistics } from '../entities/statistics.queries.ts';
 
 const DAY_MS = 86_400_000;
 

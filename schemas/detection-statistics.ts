@@ -23,7 +23,7 @@ export const HourStatistics = z
 export type HourStatistics = z.output<typeof HourStatistics>;
 
 /** One day of one camera, in a time zone; days without frames are there with zeros. */
-export const DayStatistics = z
+export const CameraDay = z
   .object({
     camera_id: z.string(),
     date: z.iso.date(),
@@ -31,7 +31,7 @@ export const DayStatistics = z
     hours: z.number().describe('how long the day is'),
     ...counts,
   })
-  .meta({ id: 'DayStatistics' });
-export type DayStatistics = z.output<typeof DayStatistics>;
+  .meta({ id: 'CameraDay' });
+export type CameraDay = z.output<typeof CameraDay>;
 
-export const DaySummary = z.object({ timezone: z.string(), items: z.array(DayStatistics) }).meta({ id: 'DaySummary' });
+export const DaySummary = z.object({ timezone: z.string(), items: z.array(CameraDay) }).meta({ id: 'DaySummary' });

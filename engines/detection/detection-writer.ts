@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { EngineError } from '../../core/errors.ts';
+import { updateHourlyStatistics } from '../../entities/camera-statistics.queries.ts';
 import { ensurePartitions } from '../../entities/detection-record.queries.ts';
 import type { Em } from '../../entities/sql.ts';
-import { updateHourlyStatistics } from '../../entities/statistics.queries.ts';
 import { FrameQueue, type Slice } from './frame-queue.ts';
 import { isPassing } from './passing-fault.ts';
 import { type FrameGroup, type SavedGroup, saveFrames } from './save-frames.ts';

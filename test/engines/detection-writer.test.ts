@@ -4,7 +4,7 @@ import type { DetectionWriter } from '../../engines/detection/detection-writer.t
 import { weightOfAll } from '../../engines/detection/frame-queue.ts';
 import { createOrm } from '../../entities/orm.ts';
 import { type Em, query } from '../../entities/sql.ts';
-import { updateHourlyStatistics } from '../../entities/statistics.queries.ts';
+import { updateHourlyStatistics } from '../../entities/camera-statistics.queries.ts';
 import { CuttableProxy } from '../e2e/cuttable-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { BARE, frame, frames, makeSession, makeWriter, person, START } from '../support/detections.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { getStatistics } from '../../../entities/statistics.queries.ts';
+import { getStatistics } from '../../../entities/camera-statistics.queries.ts';
 import { HourStatistics } from '../../../schemas/detection-statistics.ts';
 import { Instant, Name } from '../../../schemas/limits.ts';
 import { PageQuery, pageOf } from '../../../schemas/page.ts';
