@@ -22,7 +22,7 @@ export async function countViolations(em: Em, orders: readonly CountOrder[]): Pr
 
 const COUNT = `
 select o.i::float8 as i, n.count, n.violation_ids
-from jsonb_to_recordset($1::jsonb) with ordinality as o(rule_id int8, camera_id text, at float8, i) join alert_rules r on r.id = o.rule_id,
+from rows from (jsonb_to_recordset($1::jsonb) as (rule_id int8, camera_id text, at float8)) with ordinality as o(rule_id, camera_id, at, i) join alert_rules r on r.id = o.rule_id,
 lateral (
   select count(*)::int4 as count, coalesce((array_agg(v.id::text order by v.timestamp desc))[1:100], '{}') as violation_ids
   from violation_events v

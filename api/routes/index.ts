@@ -4,6 +4,7 @@ import { getInvariantsRoute } from './admin/get-invariants.ts';
 import { getRetentionRunRoute } from './admin/get-retention-run.ts';
 import { listRetentionRunsRoute } from './admin/list-retention-runs.ts';
 import { requestRetentionRoute } from './admin/request-retention.ts';
+import { alertRoutes } from './alerts/index.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
 import { cancelBulkActionRoute } from './bulk-actions/cancel-bulk-action.ts';
 import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
@@ -159,4 +160,5 @@ export const routes: readonly Route[] = [
   ...videoRoutes,
   ...flamesRoutes,
   ...detectionRoutes,
+  ...alertRoutes,
 ];

@@ -4,13 +4,14 @@ import { createSchedule } from '../../commands/create-schedule.ts';
 import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
-import { DETECTION_CASES } from './detection-cases.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
+import { ALERT_CASES } from './route-cases-alerts.ts';
+import { DETECTION_CASES } from './route-cases-detections.ts';
 import { FLAMES_CASES } from './route-cases-flames.ts';
 import { VIDEO_CASES } from './route-cases-video.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
-export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string }; owner?: true };
+export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string | Buffer }; owner?: true };
 
 let made = 0;
 const fresh = (word: string): string => `${word}-${++made}`;
@@ -229,4 +230,5 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   listRetentionRuns: fixed('/admin/retention'),
   getRetentionRun: at((id) => `/admin/retention/${id}`, retentionRun),
   ...DETECTION_CASES,
+  ...ALERT_CASES,
 };

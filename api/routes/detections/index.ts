@@ -5,6 +5,9 @@ import { deleteCameraRoute } from '../cameras/delete-camera.ts';
 import { getCameraRoute } from '../cameras/get-camera.ts';
 import { getDailyStatisticsRoute } from '../cameras/get-daily-statistics.ts';
 import { listCamerasRoute } from '../cameras/list-cameras.ts';
+import { putPictureRoute } from '../cameras/put-picture.ts';
+import { streamCameraRoute } from '../cameras/stream-camera.ts';
+import { streamPicturesRoute } from '../cameras/stream-pictures.ts';
 import { getRecordRoute } from '../records/get-record.ts';
 import { listRecordsRoute } from '../records/list-records.ts';
 import { changeViolationRoute } from '../violations/change-violation.ts';
@@ -24,6 +27,9 @@ export const detectionRoutes: readonly Route[] = [
   createCameraRoute,
   changeCameraRoute,
   deleteCameraRoute,
+  streamCameraRoute,
+  streamPicturesRoute,
+  putPictureRoute,
   listDetectionSessionsRoute,
   listDetectionStatisticsRoute,
   getDailyStatisticsRoute,

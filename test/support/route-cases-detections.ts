@@ -64,6 +64,13 @@ export const DETECTION_CASES: Record<string, (api: TestApi) => Promise<RouteCase
   getCamera: own((id) => `/cameras/${id}`, ownCamera),
   changeCamera: own((id) => `/cameras/${id}`, ownCamera, { name: 'Door', timezone: 'Asia/Kolkata' }),
   deleteCamera: own((id) => `/cameras/${id}`, emptyCamera),
+  streamCamera: own((id) => `/cameras/${id}/live`, ownCamera),
+  streamPictures: own((id) => `/cameras/${id}/live.mjpg`, ownCamera),
+  putPicture: async (api) => ({
+    path: `/cameras/${await ownCamera(api)}/picture`,
+    owner: true,
+    raw: { type: 'image/jpeg', text: Buffer.from([0xff, 0xd8, 0xff, 0xd9]) },
+  }),
   getDailyStatistics: own((id) => `/cameras/${id}/daily-statistics`, ownCamera),
   listRecords: fixed('/records'),
   getRecord: own((id) => `/records/${id}`, ownRecord),
