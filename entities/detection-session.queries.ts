@@ -87,6 +87,12 @@ export async function readBlocks(em: Em, wanted: readonly Omit<FrameBlock, 'bits
 const BLOCKS = `select f.session_id::float8 as session_id, f.block::float8 as block, f.frames as bits
   from unnest($1::int8[], $2::int8[]) as w(session_id, block) join detection_frames f using (session_id, block)`;
 
+/** Which frames of a session were dealt with, as of now. */
+export async function allBlocks(em: Em, session_id: number): Promise<FrameBlock[]> {
+  const sql = 'select session_id::float8 as session_id, block::float8 as block, frames as bits from detection_frames where session_id = $1';
+  return await query<FrameBlock>(em, sql, [session_id]);
+}
+
 /** What a session has so far. Times are ISO 8601. */
 export type SessionTotals = {
   frames: number;

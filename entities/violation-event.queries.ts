@@ -42,6 +42,11 @@ export async function getRecentViolations(em: Em, filter: ViolationFilter & Scop
   return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-timestamp', descending: true, keys }, page);
 }
 
+/** Notes where the picture of a violation's opening is kept. */
+export async function keepSnapshot(em: Em, id: string, key: string): Promise<void> {
+  await query(em, 'update violation_events set snapshot_key = $2 where id = $1', [id, key]);
+}
+
 /** Where the picture of a violation's opening is kept; null: there is none, or it is somebody else's. */
 export async function findSnapshotKey(em: Em, id: string, scope: Scope): Promise<string | null> {
   const sql = `select v.snapshot_key from violation_events v join cameras c on c.id = v.camera_id where v.id = $1 and ($2::int8 is null or c.user_id = $2)`;

@@ -92,6 +92,7 @@ export const DetectorLine = z.strictObject({
   camera_id: text(100).optional(),
   session_id: text(100).optional(),
   frame_number: FrameNumber.optional(),
+  picture: z.base64().max(900_000).nullable().default(null).describe('JPEG, as base64: shown to viewers, kept where a violation opens'),
   ...frameFields,
 });
 export type DetectorLine = z.output<typeof DetectorLine>;
@@ -100,7 +101,7 @@ const CERTAIN = { confidence: 1, severity: 'medium' as const, zone: null };
 
 /** A parsed frame as the rest of the engine has it. */
 export function toFrame(
-  line: Omit<DetectorLine, 'camera_id' | 'session_id'>,
+  line: Omit<DetectorLine, 'camera_id' | 'session_id' | 'picture'>,
   { frame_number, timestamp }: { frame_number: number; timestamp: number },
 ): Frame {
   const objects = line.objects.map(({ violations, ...object }) => ({

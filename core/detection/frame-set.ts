@@ -17,6 +17,11 @@ export class FrameSet {
     this.blocks = new Map([...blocks].map(([block, bits]) => [block, Buffer.from(bits)]));
   }
 
+  has(frame_number: number): boolean {
+    const byte = this.blocks.get(blockOf(frame_number))?.[Math.floor((frame_number % BLOCK_FRAMES) / 8)] ?? 0;
+    return (byte & (1 << (frame_number % 8))) !== 0;
+  }
+
   /** @returns false when it was there already */
   add(frame_number: number): boolean {
     const block = blockOf(frame_number);

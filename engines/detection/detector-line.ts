@@ -36,9 +36,13 @@ export function parseDetectorLine(text: string, { line, ordinal }: { line: numbe
     const [issue] = parsed.error.issues;
     throw problemOf(line, new Error(`${issue?.path.join('.') || 'the object'}: ${issue?.message}`));
   }
-  const { timestamp } = parsed.data;
+  const { timestamp, picture } = parsed.data;
   const frame = toFrame(parsed.data, { frame_number: parsed.data.frame_number ?? ordinal, timestamp: 0 });
-  return { ...frame, timestamp: timestamp === undefined ? null : Date.parse(timestamp), picture: null };
+  return {
+    ...frame,
+    timestamp: timestamp === undefined ? null : Date.parse(timestamp),
+    picture: picture === null ? null : Buffer.from(picture, 'base64'),
+  };
 }
 
 /** Makes frames of a stream of lines, numbered from the first one on. What is no frame goes to `say`. */

@@ -1,8 +1,12 @@
 import type { Logger } from 'pino';
+import type { Agent } from 'undici';
 import type { Config } from '../../config/env.ts';
 import { EngineError, type FieldProblem } from '../../core/errors.ts';
+import { parseOutboundAllow } from '../../core/outbound.ts';
 import { defineEngine, type EngineContext, type Submitter } from '../define-engine.ts';
 import { createDockerClient } from '../docker/client.ts';
+import { toolFinder } from '../ffmpeg/find-tools.ts';
+import { createOutboundAgent } from '../outbound-guard.ts';
 import { ShellGuard } from '../shell/guard.ts';
 import { DetectionWriter } from './detection-writer.ts';
 import { pathProblem } from './input-files.ts';
@@ -12,6 +16,9 @@ import { type DetectionHost, runDetection } from './run.ts';
 export type DetectionConfig = Pick<
   Config,
   | 'DETECTION_ROOTS'
+  | 'FFMPEG_PATH'
+  | 'FFPROBE_PATH'
+  | 'OUTBOUND_ALLOW'
   | 'DETECTION_SAVE_INTERVAL'
   | 'DETECTION_QUEUE_MB'
   | 'SHELL_UID_BASE'
@@ -19,6 +26,9 @@ export type DetectionConfig = Pick<
   | 'DOCKER_HOST'
   | 'TASK_LOG_CAP_BYTES'
 >;
+
+/** What ffmpeg must have been built with, where it is wanted. */
+const NEEDS = { encoders: ['mjpeg'], filters: ['fps', 'scale', 'format'] };
 
 /** How long frames that wait may still be stored when the last run of the process has ended. */
 const FLUSH_MS = 10_000;
@@ -64,6 +74,8 @@ async function check(config: DetectionConfig, parameters: DetectionParameters, {
  * @param worker id of the worker, by which its processes and containers are marked
  */
 export function createDetectionEngine(config: DetectionConfig, worker: string) {
+  let agent: Agent | null = null;
+  const allow = parseOutboundAllow(config.OUTBOUND_ALLOW);
   const host: DetectionHost = {
     commands: { worker, uid_base: config.SHELL_UID_BASE, guard: new ShellGuard() },
     docker: {
@@ -74,6 +86,12 @@ export function createDetectionEngine(config: DetectionConfig, worker: string) {
       facts: null,
     },
     roots: config.DETECTION_ROOTS,
+    tools: toolFinder(config, NEEDS),
+    allow,
+    agent: () => {
+      agent ??= createOutboundAgent(allow);
+      return agent;
+    },
     save_interval: config.DETECTION_SAVE_INTERVAL,
     withWriter: lendWriter(config),
   };

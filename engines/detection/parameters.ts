@@ -41,9 +41,20 @@ const Replay = z.strictObject({
   min_score: z.number().nullable().default(null).meta({ description: 'objects with a lower score are left out' }),
 });
 
+const PersonDetector = z
+  .strictObject({
+    kind: z.literal('person'),
+    fps: z.number().min(0.01).max(30).default(1).meta({ description: 'pictures a second that are looked at; of a folder, all of them' }),
+    start_at: Instant.optional().meta({ description: 'time of the first picture of a file; default: when the session began' }),
+    min_score: z.number().min(0.05).max(1).default(0.3).meta({ description: 'what the network is less sure of is no person' }),
+    max_iou: z.number().min(0).max(1).default(0.45).meta({ description: 'boxes that overlap more are the same person' }),
+  })
+  .meta({ description: 'finds persons in pictures and video on this worker; what they do is for the classifier to say' });
+
 /** What finds persons and violations. `command` and `docker` print one JSON object a line, as `POST /detections` takes it. */
 const Detector = z.discriminatedUnion('kind', [
   Replay,
+  PersonDetector,
   z.strictObject({ kind: z.literal('command'), ...Command }).meta({ description: 'takes the right "shell"' }),
   z.strictObject({
     kind: z.literal('docker'),
@@ -56,6 +67,7 @@ const Detector = z.discriminatedUnion('kind', [
 ]);
 export type Detector = z.output<typeof Detector>;
 export type Replay = z.output<typeof Replay>;
+export type PersonDetector = z.output<typeof PersonDetector>;
 
 const verdict = {
   violation_type: Word.default('no_hairnet'),
@@ -119,6 +131,10 @@ export const DetectionParameters = z
   )
   .refine(({ detector, source }) => detector.kind === 'replay' || (source?.kind !== 'command' && source?.kind !== 'text'), {
     message: 'commands and texts are for replays only',
+    path: ['source'],
+  })
+  .refine(({ detector, source }) => detector.kind !== 'person' || source !== undefined, {
+    message: 'expected a file, a directory or a stream to look at',
     path: ['source'],
   })
   .refine(({ detector, source }) => detector.kind !== 'docker' || source === undefined || source.kind === 'stream', {

@@ -3,9 +3,10 @@ import { EngineError } from '../../core/errors.ts';
 import type { EngineContext } from '../define-engine.ts';
 import type { DetectionWriter } from './detection-writer.ts';
 import type { DetectedFrame } from './detector-line.ts';
+import type { Pictures } from './pictures.ts';
 import type { Owner, SavedGroup } from './save-frames.ts';
 
-export type RecorderOptions = { writer: DetectionWriter; session_id: number; owner: Owner; signal: AbortSignal };
+export type RecorderOptions = { writer: DetectionWriter; session_id: number; owner: Owner; signal: AbortSignal; pictures: Pictures };
 
 /** What was handed over, and what of it was new. */
 export type Recorded = { frames_read: number; frames_new: number };
@@ -30,8 +31,9 @@ export class Recorder {
   }
 
   /** @throws EngineError superseded: another execution owns the instance; whatever made an earlier frame fail */
-  async take({ picture: _, timestamp, ...frame }: DetectedFrame): Promise<void> {
+  async take({ picture, timestamp, ...frame }: DetectedFrame): Promise<void> {
     if (this.failure) throw this.failure;
+    if (picture) this.options.pictures.take(frame.frame_number, picture);
     if (this.batch.length === 0) this.begun = performance.now();
     this.batch.push({ ...frame, timestamp: timestamp ?? Date.now() });
     this.recorded.frames_read += 1;
@@ -48,6 +50,7 @@ export class Recorder {
   async flush(): Promise<Recorded> {
     this.send();
     while (this.waiting.size > 0) await Promise.all(this.waiting);
+    await this.options.pictures.settled();
     if (this.failure) throw this.failure;
     return this.recorded;
   }
@@ -58,7 +61,7 @@ export class Recorder {
     const frames = this.batch;
     this.batch = [];
     const stored = writer.push({ session_id, frames, owner }, { urgent: false }).then(
-      (saved) => this.note(saved),
+      (saved) => this.note(saved, frames),
       (cause: unknown) => {
         this.failure ??= cause;
       },
@@ -67,7 +70,9 @@ export class Recorder {
     void stored.finally(() => this.waiting.delete(stored));
   }
 
-  private note(saved: SavedGroup): void {
+  private note(saved: SavedGroup, frames: readonly Frame[]): void {
+    const last = Math.max(...frames.map(({ frame_number }) => frame_number));
+    if (saved.outcome === 'stored') this.options.pictures.stored(last, saved.opened);
     if (saved.outcome === 'stored') this.recorded.frames_new += saved.accepted;
     else if (saved.outcome === 'superseded') this.failure ??= new EngineError('superseded', 'another execution owns the instance');
     else this.failure ??= new EngineError('conflict', 'the session was removed while its frames came');

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import { FrameSet } from '../../core/detection/frame-set.ts';
 import type { SessionRules } from '../../core/detection/session.ts';
 import { complianceOf } from '../../core/detection/statistics.ts';
 import { EngineError } from '../../core/errors.ts';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { updateHourlyStatistics } from '../../entities/camera-statistics.queries.ts';
-import { endSession, type OpenedSession, openSession, sessionTotals } from '../../entities/detection-session.queries.ts';
-import { query } from '../../entities/sql.ts';
+import { allBlocks, endSession, type OpenedSession, openSession, sessionTotals } from '../../entities/detection-session.queries.ts';
+import { type Em, query } from '../../entities/sql.ts';
 import type { EngineContext } from '../define-engine.ts';
 import type { DockerHost } from '../docker/obtain.ts';
 import { DockerParameters } from '../docker/parameters.ts';
@@ -14,17 +15,18 @@ import { classifierOf } from './classify.ts';
 import type { DetectionWriter } from './detection-writer.ts';
 import type { Emit } from './detector-line.ts';
 import { readInput, resolveInput } from './input-files.ts';
-import { type DetectionParameters, type DetectionResult, runsCommands } from './parameters.ts';
+import { type DetectionParameters, type DetectionResult, type Detector, type PersonDetector, runsCommands } from './parameters.ts';
+import { Pictures } from './pictures.ts';
 import { ownerOf, type Recorded, Recorder, ticking } from './recorder.ts';
 import { replayRecording } from './replay.ts';
-import { type CommandHost, runCommand } from './run-command.ts';
+import { readFrames, runCommand } from './run-command.ts';
 import { runContainer } from './run-container.ts';
+import { type PictureHost, runPerson } from './run-person.ts';
+import { checkedStream } from './stream-source.ts';
 
 /** What the runs of one worker share. `writer` is lent for the time of a run. */
-export type DetectionHost = {
-  commands: CommandHost;
+export type DetectionHost = PictureHost & {
   docker: DockerHost;
-  roots: readonly string[];
   save_interval: number;
   withWriter<T>(context: EngineContext, work: (writer: DetectionWriter) => Promise<T>): Promise<T>;
 };
@@ -86,26 +88,50 @@ async function openRun(run: Run): Promise<Opened> {
 
 /** What a program is told of its source. */
 async function sourceFor({ host, parameters: { source } }: Run): Promise<string | null> {
-  if (source?.kind === 'stream') return source.url;
+  if (source?.kind === 'stream') return await checkedStream(source.url, host.allow);
   return source?.kind === 'file' || source?.kind === 'directory' ? await resolveInput(source.path, host.roots) : null;
 }
 
+/** Which frames of a session are stored: a resumed run need not look at their pictures again. */
+const storedFrames = async (em: Em, session_id: number): Promise<FrameSet> =>
+  new FrameSet((await allBlocks(em, session_id)).map(({ block, bits }) => [block, bits] as const));
+
 /** @returns null: it ended well, or was stopped */
 async function detect(run: Opened, emit: Emit): Promise<Outcome | null> {
-  const { host, parameters, context, text, session } = run;
-  const { detector, source } = parameters;
-  if (detector.kind === 'replay' && text !== null) {
-    await replayRecording({ text, replay: detector, began_at: session.began_at }, context, emit);
-    return null;
-  }
-  if (detector.kind === 'docker') {
-    const { kind: _, ...container } = detector;
-    const env = source?.kind === 'stream' ? { DETECTION_SOURCE: source.url, ...container.env } : container.env;
-    return await runContainer({ host: host.docker, parameters: DockerParameters.parse({ ...container, env }) }, context, emit);
-  }
-  const command = detector.kind === 'command' ? detector : source?.kind === 'command' ? source : null;
+  const { parameters, context, text, session } = run;
+  const { detector } = parameters;
+  if (detector.kind === 'person') return await lookForPersons(run, detector, emit);
+  if (detector.kind === 'docker') return await runInContainer(run, detector, emit);
+  if (detector.kind === 'command' || text === null) return await runProgram(run, emit);
+  await replayRecording({ text, replay: detector, began_at: session.began_at }, context, emit);
+  return null;
+}
+
+async function lookForPersons(run: Opened, detector: PersonDetector, emit: Emit): Promise<Outcome | null> {
+  const { host, context, session, parameters } = run;
+  const { source } = parameters;
+  if (!source) throw new EngineError('invalid_input', 'source: expected a file, a directory or a stream');
+  const began_at = detector.start_at === undefined ? session.began_at : Date.parse(detector.start_at);
+  const seen = await storedFrames(context.em(), session.id);
+  return await runPerson({ host, source, detector, began_at, known: (frame) => seen.has(frame) }, context, emit);
+}
+
+async function runInContainer(run: Opened, detector: Detector & { kind: 'docker' }, emit: Emit): Promise<Outcome | null> {
+  const { kind: _, ...container } = detector;
+  const given = await sourceFor(run);
+  const env = given === null ? container.env : { DETECTION_SOURCE: given, ...container.env };
+  return await runContainer({ host: run.host.docker, parameters: DockerParameters.parse({ ...container, env }) }, run.context, emit);
+}
+
+/** The detector is a program, or the source of a replay is one. */
+async function runProgram(run: Opened, emit: Emit): Promise<Outcome | null> {
+  const { host, context, parameters } = run;
+  const command = [parameters.detector, parameters.source].find((part) => part?.kind === 'command');
   if (!command) throw new EngineError('invalid_input', 'source: expected one for this detector');
-  return await runCommand({ host: host.commands, argv: command.argv, env: command.env, source: await sourceFor(run) }, context, emit);
+  const { argv, env } = command;
+  const read = (output: AsyncIterable<Buffer>, log: EngineContext['log']) => readFrames(output, emit, log);
+  const order = { host: host.commands, argv, env, source: await sourceFor(run), name: 'the detector', stdin: null, read };
+  return await runCommand(order, context);
 }
 
 async function resultOf({ context, session, session_id }: Opened, recorded: Recorded): Promise<DetectionResult> {
@@ -145,7 +171,8 @@ export async function runDetection(host: DetectionHost, parameters: DetectionPar
   if (context.signal.aborted) return stoppedOutcome(context);
   const run = await openRun({ host, parameters, context });
   return await host.withWriter(context, async (writer) => {
-    const recorder = new Recorder({ writer, session_id: run.session.id, owner: ownerOf(context), signal: context.signal });
+    const pictures = new Pictures(context, parameters.camera_id);
+    const recorder = new Recorder({ writer, session_id: run.session.id, owner: ownerOf(context), signal: context.signal, pictures });
     const classify = classifierOf(parameters.classifier);
     const outcome = await ticking(recorder, () => detect(run, (frame) => recorder.take(classify(frame)))).catch(faultOf);
     return await conclude(run, recorder, outcome);

@@ -36,6 +36,7 @@ const engineWith = (roots: string[]) =>
       ENGINE_SHELL: true,
       DOCKER_HOST: undefined,
       TASK_LOG_CAP_BYTES: 1e6,
+      OUTBOUND_ALLOW: ['127.0.0.1'],
     },
     `detection-${process.pid}`,
   );
