@@ -46,6 +46,6 @@ async function resolve(host: string): Promise<{ address: string; family: number 
 export async function openHttpStream(agent: Agent, url: string, signal: AbortSignal): Promise<Readable> {
   const { statusCode, body } = await request(url, { method: 'GET', dispatcher: agent, headersTimeout: TIMEOUT_MS, signal });
   if (statusCode === 200) return body;
-  body.destroy();
+  await body.dump({ limit: 16_384 });
   throw new EngineError('unavailable', `stream: ${new URL(url).host} answered ${statusCode}`);
 }
