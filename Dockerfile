@@ -11,7 +11,7 @@ ENV NODE_ENV=production DATA_DIR=/data HOST=0.0.0.0
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY . .
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data /artifacts && chown node:node /data /artifacts
 VOLUME /data
 USER node
 EXPOSE 3000

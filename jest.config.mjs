@@ -11,5 +11,7 @@ export default {
   maxWorkers: 2,
   testTimeout: 60_000,
   coverageProvider: 'v8',
-  collectCoverageFrom: ['{config,core,schemas,entities,engines,commands,activities,workflows,dispatcher,worker,api,platform,cli}/**/*.ts'],
+  collectCoverageFrom: [
+    '{config,core,schemas,entities,artifacts,engines,commands,activities,workflows,dispatcher,worker,api,platform,cli}/**/*.ts',
+  ],
 };

@@ -1,3 +1,4 @@
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Engine, StopReason } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
@@ -31,6 +32,7 @@ export type ActivityDeps = {
   boot_id: string;
   data_dir: string;
   log_cap_bytes: number;
+  artifacts: ArtifactStore;
   leases: Leases;
   claimer: Claimer;
   finisher: Finisher;

@@ -4,6 +4,7 @@ import { appendLogs } from '../commands/append-logs.ts';
 import type { Claim } from '../commands/claim-instance.ts';
 import type { Engine, EngineContext, StopReason } from '../engines/define-engine.ts';
 import type { ActivityDeps, Lease } from './deps.ts';
+import { fenced } from './fenced.ts';
 import { logStart } from './log-start.ts';
 import { LogWriter } from './log-writer.ts';
 import { insist } from './patience.ts';
@@ -129,6 +130,7 @@ export class EngineRun {
       instance: {
         runid: claim.runid,
         task_id: claim.task_id,
+        user_id: claim.user_id,
         template: claim.template,
         attempt: claim.attempt,
         execution: this.execution,
@@ -137,6 +139,9 @@ export class EngineRun {
         timeout: claim.timeout,
       },
       folder: this.folder,
+      em: () => this.deps.fork(),
+      fenced: (work) => fenced(this.deps.fork(), { runid: claim.runid, execution: this.execution }, work),
+      artifacts: this.deps.artifacts,
       secret: (name, host) => this.secret(name, host),
       logger: this.deps.logger.child({ runid: claim.runid, task_id: claim.task_id, engine: claim.engine }),
     };

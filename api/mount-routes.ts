@@ -8,6 +8,7 @@ import { parseInput } from './parse-input.ts';
 import { refuseMethod } from './problem.ts';
 import { limitPerUser } from './rate-limit.ts';
 import { readBody } from './read-body.ts';
+import { rawBodyOf, readRawBody } from './read-raw-body.ts';
 import { localsOf } from './request-log.ts';
 import { sendAnswer } from './send-answer.ts';
 import { limitStreams } from './stream-limit.ts';
@@ -30,7 +31,7 @@ export function mountRoutes(routes: readonly Route[], parts: RouteParts): Router
   const streams = limitStreams();
   for (const route of routes) {
     const limits = route.response.stream === 'text/event-stream' ? [perUser, streams] : [perUser];
-    const body = readBody(route.large_body ?? false);
+    const body = route.raw_body ? [readRawBody(route.raw_body)] : readBody(route.large_body ?? false);
     const chain = [noteRoute(route), authenticate(route, parts.authenticator), ...limits, ...body, run(route, parts)];
     router[route.method](expressPath(route.path), ...chain);
   }
@@ -76,7 +77,7 @@ function run(route: Route, parts: RouteParts): RequestHandler {
   return async (req, res) => {
     const input = parseInput(route, { params: req.params, query: req.query, headers: req.headers, body: req.body });
     const ctx = contextOf(route, parts, res);
-    const result = await route.handle(input, ctx);
+    const result = await route.handle({ ...input, raw: rawBodyOf(req) }, ctx);
     const { body, headers, also } = isReply(result) ? result : { body: result, headers: {} };
     const answered = also && route.also ? { ...route, response: route.also } : route;
     await sendAnswer(answered, { body, headers, signal: ctx.signal }, { req, res });
@@ -93,7 +94,7 @@ function contextOf(route: Route, parts: RouteParts, res: Response): RouteContext
     em: parts.orm.em.fork(),
     actor: actor as Actor,
     request_id,
-    signal: route.response.stream === undefined ? parts.stopping : streamSignal({ ...parts, res }),
+    signal: route.response.stream === undefined && route.response.download === undefined ? parts.stopping : streamSignal({ ...parts, res }),
     forgetKeys: parts.authenticator.forget,
   };
 }

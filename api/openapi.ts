@@ -26,6 +26,7 @@ const REFUSALS: Record<string, string> = {
   409: 'contradicts the present state',
   413: 'body too large',
   415: 'body is not JSON',
+  416: 'the range lies outside of the file',
   422: 'bad values, one entry each',
   429: 'rate limit, quota or queue depth',
   431: 'request line and headers exceed 16 kB',
@@ -39,12 +40,14 @@ function refusalsOf(route: Route): string[] {
   if (route.rights !== 'user') always.push('403');
   if (route.params) always.push('404');
   if (route.method !== 'get') always.push('409', '403', '404');
+  if (route.response.download) always.push('416');
   return [...new Set(always)].sort();
 }
 
 function successOf({ response, summary }: Route): ZodOpenApiResponsesObject[`${1 | 2}${string}`] {
   const json = response.schema === null ? {} : { 'application/json': { schema: response.schema } };
-  const stream = response.stream === undefined ? {} : { [response.stream]: { schema: z.string() } };
+  const streams = [...(response.stream === undefined ? [] : [response.stream]), ...(response.download ?? [])];
+  const stream = Object.fromEntries(streams.map((type) => [type, { schema: z.string() }]));
   const content = { ...json, ...stream };
   return Object.keys(content).length === 0 ? { description: summary } : { description: summary, content };
 }
@@ -52,8 +55,15 @@ function successOf({ response, summary }: Route): ZodOpenApiResponsesObject[`${1
 const alsoOf = ({ also, summary }: Route): ZodOpenApiResponsesObject =>
   also ? { [also.status]: { description: summary, content: { 'application/json': { schema: also.schema } } } } : {};
 
+function requestBodyOf({ body, raw_body }: Route): Pick<ZodOpenApiOperationObject, 'requestBody'> {
+  if (raw_body)
+    return { requestBody: { required: true, content: Object.fromEntries(raw_body.types.map((type) => [type, { schema: z.string() }])) } };
+  if (!body) return {};
+  return { requestBody: { required: !body.safeParse(undefined).success, content: { 'application/json': { schema: body } } } };
+}
+
 function operationOf(route: Route): ZodOpenApiOperationObject {
-  const { params, query, headers, body, response } = route;
+  const { params, query, headers, response } = route;
   const requestParams = Object.fromEntries(
     Object.entries({ path: params, query, header: headers }).filter(([, schema]) => schema !== undefined),
   ) as ZodOpenApiOperationObject['requestParams'];
@@ -65,7 +75,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     security: [{ api_key: [] }],
     'x-rights': route.rights,
     requestParams,
-    ...(body ? { requestBody: { required: !body.safeParse(undefined).success, content: { 'application/json': { schema: body } } } } : {}),
+    ...requestBodyOf(route),
     responses: { [response.status]: successOf(route), ...alsoOf(route), ...refusals },
   };
 }

@@ -37,6 +37,7 @@ const TITLES: Record<number, string> = {
   409: 'Conflict',
   413: 'Too large',
   415: 'Unsupported media type',
+  416: 'Range not satisfiable',
   422: 'Invalid input',
   429: 'Too many requests',
   431: 'Header fields too large',
@@ -51,13 +52,14 @@ const HTTP_CODES: Record<number, string> = {
   405: 'method_not_allowed',
   413: 'too_large',
   415: 'unsupported_media_type',
+  416: 'range_not_satisfiable',
 };
 
 /** Seconds after which a repetition may help; other answers have no Retry-After. */
 const RETRY_AFTER: Record<string, string> = { unavailable: '1', timeout: '1', too_many: '1', quota_exceeded: '60' };
 
-/** A refusal of the request as such: 400 malformed, 405 wrong method, 415 wrong media type. */
-export const refuse = (status: 400 | 405 | 415, message: string, errors: FieldProblem[] = []): EngineError =>
+/** A refusal of the request as such: 400 malformed, 405 wrong method, 415 wrong media type, 416 range outside of the file. */
+export const refuse = (status: 400 | 405 | 415 | 416, message: string, errors: FieldProblem[] = []): EngineError =>
   new EngineError('invalid_input', message, { details: { http_status: status }, errors });
 
 /** 405 with the methods that would do. */

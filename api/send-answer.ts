@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { EngineError } from '../core/errors.ts';
 import type { Route, ServerEvent } from './define-route.ts';
+import { isDownload, sendDownload } from './send-download.ts';
 import { sendEvents } from './send-events.ts';
 import { writeChunk } from './write-chunk.ts';
 
@@ -16,6 +17,7 @@ const isStream = (body: unknown): body is AsyncIterable<unknown> =>
  */
 export async function sendAnswer(route: Route, answer: Answer, { req, res }: Exchange): Promise<void> {
   res.status(route.response.status).set({ 'Cache-Control': 'no-store', ...answer.headers });
+  if (isDownload(answer.body)) return await sendDownload(answer.body, answer.signal, { req, res });
   if (isStream(answer.body)) return await sendStream(route, answer, { req, res });
   if (route.response.schema === null) {
     res.end();

@@ -1,3 +1,4 @@
+import { createFolderStore } from '../artifacts/folder-store.ts';
 import { openVault } from '../commands/secrets-vault.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
@@ -27,6 +28,7 @@ export async function startApi({ config, endpoints, logger }: ApiOptions): Promi
     config,
     engines: createEngines(config),
     vault,
+    artifacts: createFolderStore(config.ARTIFACTS_DIR),
     logger,
     notify: (channel) => notifier.notify(channel),
     stopping: stopping.signal,

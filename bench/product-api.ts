@@ -1,5 +1,6 @@
 import { createApp } from '../api/create-app.ts';
 import { listen } from '../api/http-server.ts';
+import { createFolderStore } from '../artifacts/folder-store.ts';
 import { openVault } from '../commands/secrets-vault.ts';
 import { loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
@@ -23,6 +24,7 @@ async function open({ env }: ProductOptions) {
     config,
     engines: withEmptyEngine(createEngines(config)),
     vault: await openVault(config),
+    artifacts: createFolderStore(config.ARTIFACTS_DIR),
     logger,
     notify: (channel) => notifier.notify(channel),
     stopping: stopping.signal,

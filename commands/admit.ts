@@ -55,25 +55,30 @@ export function openQueues(room: RoomRows): string[] {
     .map((queue) => queue.name);
 }
 
-async function writeAdmissions(em: Em, admissions: Admission[]): Promise<AdmittedInstance[]> {
+/** Writes what was chosen, as far as it still holds. In the transaction that holds the locks of `loadRoom`. */
+export async function writeAdmissions(em: Em, admissions: readonly Admission[]): Promise<AdmittedInstance[]> {
   return await query<AdmittedInstance>(em, ADMIT, [
     admissions.map((a) => a.uuid),
     admissions.map(() => uuidv7()),
     admissions.map((a) => a.worker),
+    admissions.map((a) => a.queue),
+    admissions.map((a) => a.need),
   ]);
 }
 
 /**
- * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds. The pool's sequence is read where its row is locked
+ * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds: a task that was moved to another queue meanwhile has
+ * neither room nor worker there. The pool's sequence is read where its row is locked
  * already. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
  */
 const ADMIT = `
-with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as a(uuid, runid, worker)),
+with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) as a(uuid, runid, worker, queue, need)),
 still as (
   select uuid from tasks where uuid = any($1) and status = 'queued' and not parked order by uuid for no key update skip locked),
 t as (
   update tasks set status = 'processing', attempt = attempt + 1, status_reason = null
-  from a join still on still.uuid = a.uuid where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked
+  from a join still on still.uuid = a.uuid
+  where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked and tasks.queue = a.queue and tasks.need = a.need
   returning tasks.*, a.runid, a.worker),
 i as (
   insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by)

@@ -6,6 +6,7 @@ import type { RetryPolicy } from '../core/retry.ts';
 import type { Engine, Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { TaskSubmission } from '../schemas/task.ts';
+import { checkSubmissions } from './check-submissions.ts';
 import { type CommandContext, hasRight } from './context.ts';
 import { parameterSchema } from './seed.ts';
 import { engineProblems, schemaProblems } from './validate-parameters.ts';
@@ -83,6 +84,9 @@ export async function prepareTasks(ctx: CommandContext, items: readonly IndexedI
   });
   if (problems.length > 0) throw combined(problems);
   const tasks = prepared.filter((task) => task !== undefined);
+  for (const { index, errors } of await checkSubmissions(ctx, tasks, engines))
+    problems.push({ code: 'invalid_input', message: `${errors[0]?.pointer} ${errors[0]?.detail}`, errors, index });
+  if (problems.length > 0) throw combined(problems);
   await refuseFullKeys(ctx.em, tasks);
   return checkDepth(tasks, resolved);
 }

@@ -16,6 +16,10 @@ const list = z.string().transform((v) =>
 /** Every setting, its meaning, unit and default. `docs/configuration.md` is made from this list. */
 const Environment = z.object({
   DATA_DIR: z.string().default('.data').describe('folder of the embedded servers, keys and worker state'),
+  ARTIFACTS_DIR: z
+    .string()
+    .optional()
+    .describe('folder of large results (videos, downloads, archives), shared by all processes; default: artifacts in DATA_DIR'),
   HOST: z.string().default('127.0.0.1').describe('address that the API and embedded servers listen on'),
   API_PORT: port.default(3000).describe('port of the REST API; moved upwards when occupied'),
   DATABASE_URL: z.url().optional().describe('external PostgreSQL; switches the embedded one off'),
@@ -99,7 +103,7 @@ const Environment = z.object({
   ORCHESTRATOR_KEY: z.string().optional().describe('API key of the command line; default: the administrator’s in DATA_DIR'),
 });
 
-export type Config = Readonly<z.output<typeof Environment>>;
+export type Config = Readonly<z.output<typeof Environment> & { ARTIFACTS_DIR: string }>;
 
 /**
  * Reads the settings; the only place that touches the process's environment. Empty values count as absent.
@@ -112,7 +116,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     const lines = parsed.error.issues.map((i) => `${i.path.join('.')}=${JSON.stringify(present[String(i.path[0])])}: ${i.message}`);
     throw new EngineError('invalid_input', `bad configuration: ${lines.join('; ')}`);
   }
-  return { ...parsed.data, DATA_DIR: path.resolve(parsed.data.DATA_DIR) };
+  const { DATA_DIR, ARTIFACTS_DIR } = parsed.data;
+  return {
+    ...parsed.data,
+    DATA_DIR: path.resolve(DATA_DIR),
+    ARTIFACTS_DIR: path.resolve(ARTIFACTS_DIR ?? path.join(DATA_DIR, 'artifacts')),
+  };
 }
 
 /** Name, meaning and default of every setting, for the documentation. */

@@ -4,7 +4,8 @@ import { inOrder } from './order.ts';
 import { deservesRoom, endsIf, mayStart, noteStart, type Reservation, reserve } from './reservation.ts';
 import { ableWorkers, placeOf, type Room, roomOf, take } from './room.ts';
 
-export type Admission = { uuid: string; worker: string };
+/** `queue` and `need` are what the choice rests on: who writes it looks whether the task still has them. */
+export type Admission = { uuid: string; queue: string; need: string; worker: string };
 /** A task that was looked at and cannot start, and why: it stands for all of its queue and need. */
 export type Refusal = { uuid: string; queue: string; need: string; gates: Gate[] };
 
@@ -99,7 +100,7 @@ function start(candidate: Candidate, worker: string, { room, admissions, kept, s
   if (reservation) noteStart(candidate, holding, { reservation, now: snapshot.now });
   take(room, holding);
   running.push({ ...holding, runid: candidate.uuid, key: candidate.key?.name ?? null, ...endsIf(candidate, snapshot.now) });
-  admissions.push({ uuid: candidate.uuid, worker });
+  admissions.push({ uuid: candidate.uuid, queue: candidate.queue, need: candidate.need, worker });
 }
 
 /** One reservation in a pool, for the first that deserves it. */

@@ -1,6 +1,9 @@
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import type { FieldProblem } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
+import type { Em } from '../entities/sql.ts';
 
 /** What happens to an instance whose worker vanished: go on with the same container, re-enter and skip what is done, or start afresh. */
 export type OnWorkerLost = 'reattach' | 'resume' | 'new_instance';
@@ -12,6 +15,7 @@ export type StopReason = 'cancel' | 'timeout' | 'total_timeout' | 'superseded' |
 export type EngineInstance = {
   runid: string;
   task_id: string;
+  user_id: number;
   template: string;
   attempt: number;
   execution: number;
@@ -42,10 +46,22 @@ export type EngineContext = {
   instance: EngineInstance;
   /** Private folder of this instance on this worker, made before the run, removed after it. */
   folder: string;
+  /** A fresh entity manager, for rows of the engine's own; what only the owner of the instance may write goes through `fenced`. */
+  em(): Em;
+  /**
+   * One short transaction for rows of the engine's own, in which this execution is sure to own the instance: a worker that was given up writes nothing.
+   * @throws EngineError superseded: another execution owns it, or it is final
+   */
+  fenced<T>(work: (em: Em) => Promise<T>): Promise<T>;
+  /** Files that outlive the instance. */
+  artifacts: ArtifactStore;
   /** Value of a named secret that the task's user may use, for `host` (null: not sent to a host). @throws EngineError forbidden, not_found */
   secret(name: string, host: string | null): Promise<string>;
   logger: Logger;
 };
+
+/** Who submits, as an engine's own check sees it. */
+export type Submitter = { em: Em; actor: { id: number; username: string; role: string; rights: readonly string[] } };
 
 /** One kind of task. Parameters arrive parsed by `parameters`; `run` returns an outcome and throws only for faults of the surroundings. */
 export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> = {
@@ -62,6 +78,11 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
   defaults: { cpu: number; memory_mb: number };
   /** Whether this machine can run it now, and if not, why, in one sentence. */
   available(): Promise<{ ok: true } | { ok: false; reason: string }>;
+  /**
+   * What only the database knows to be wrong with parameters that match the schema, at submit; pointers below `/parameters`. Looks, never changes.
+   * @throws EngineError forbidden: not for this user
+   */
+  check?(parameters: z.output<P>, submitter: Submitter): Promise<FieldProblem[]>;
   run(parameters: z.output<P>, context: EngineContext): Promise<Outcome>;
   /** Called at worker start and then each minute: removes what instances other than `live` left behind on this machine. */
   sweep?(live: ReadonlySet<string>, logger: Logger): Promise<void>;

@@ -6,6 +6,7 @@ import { createActivities } from '../activities/create-activities.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { Finisher } from '../activities/finisher.ts';
 import { insist } from '../activities/patience.ts';
+import { createFolderStore } from '../artifacts/folder-store.ts';
 import { resolveSecret } from '../commands/resolve-secret.ts';
 import { openVault } from '../commands/secrets-vault.ts';
 import type { Config } from '../config/env.ts';
@@ -86,6 +87,7 @@ async function activityDeps(shared: Shared): Promise<ActivityDeps> {
     boot_id,
     data_dir: config.DATA_DIR,
     log_cap_bytes: config.TASK_LOG_CAP_BYTES,
+    artifacts: createFolderStore(config.ARTIFACTS_DIR),
     leases: keeper,
     claimer: new Claimer({ fork, worker: id, boot_id, crowded }),
     finisher: new Finisher({ fork, actor: `worker:${id}`, crowded, on_finished: wake, logger }),

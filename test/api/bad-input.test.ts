@@ -213,9 +213,10 @@ describe.each(routes.filter((r) => r.params).map((route) => [`${route.method} ${
   'the path of %s',
   (_name, route) => {
     it('refuses what is no id, and says 404 to one that nobody has', async () => {
-      const { body } = await (ROUTE_CASES[route.id] as (typeof ROUTE_CASES)[string])(api);
+      const { body, raw } = await (ROUTE_CASES[route.id] as (typeof ROUTE_CASES)[string])(api);
       const call = (id: string) => {
         const request = admin(route.path.replaceAll(/\{\w+\}/g, id), route.method);
+        if (raw) return request.set('Content-Type', raw.type).send(raw.text);
         return body ? request.send(body) : request;
       };
       for (const id of ['%00', 'a%00b', '%F0%9F%92%A9', '..%2F..', 'x'.repeat(300), '%27', '-1']) expectProblem(await call(id), [422]);

@@ -19,10 +19,11 @@ const caseOf = async (route: Route): Promise<RouteCase> => {
 };
 
 /** HEAD stands for GET on streams, which would not end by themselves. */
-async function call(route: Route, { path, body }: RouteCase, caller: Caller | null): Promise<number> {
+async function call(route: Route, { path, body, raw }: RouteCase, caller: Caller | null): Promise<number> {
   const endless = route.response.stream === 'text/event-stream';
   const request = endless ? supertest(api.app).head(`/api/v1${path}`) : supertest(api.app)[route.method](`/api/v1${path}`);
   if (caller) request.set('Authorization', `Bearer ${caller.key}`);
+  if (raw) return (await request.set('Content-Type', raw.type).send(raw.text)).status;
   return (await (body ? request.send(body) : request)).status;
 }
 

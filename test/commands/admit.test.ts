@@ -1,7 +1,9 @@
-import { admit, startable } from '../../commands/admit.ts';
+import { admit, startable, writeAdmissions } from '../../commands/admit.ts';
+import { chooseTasks } from '../../commands/choose-tasks.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { explainTask } from '../../commands/explain-task.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
+import { loadRoom } from '../../commands/snapshot.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
@@ -223,6 +225,22 @@ describe('admit', () => {
     await admitAll(db.em);
     expect(await heldAmounts(db.em)).toMatchObject({ load: 30, pool_cpu: 30, worker_cpu: 30 });
     expect(await countOf(db.em, `instances where status = 'starting'`)).toBe(30);
+  });
+
+  it('leaves out what was moved to another queue after it was chosen', async () => {
+    const ctx = await makeWorld(db.em);
+    await makePool(db.em, 'p2', { cpu: 0.5, memory_mb: 1 });
+    await makeQueue(db.em, 'q2', { pool: 'p2' });
+    const [moved, stays] = [await submitOne(ctx), await submitOne(ctx)];
+    const admitted = await db.em.transactional(async (tx) => {
+      const room = await loadRoom(tx as Em, ['q'], { lock: true, lost_after_s: LOST_AFTER_S });
+      const { decisions } = await chooseTasks(tx as Em, room, { queues: ['q'], limit: 10 });
+      await query(db.orm.em.fork() as Em, `update tasks set queue = 'q2' where uuid = $1`, [moved.uuid]);
+      return await writeAdmissions(tx as Em, decisions.admissions);
+    });
+    expect(admitted.map((i) => i.task_id)).toEqual([stays.uuid]);
+    expect(await sql('select queue, status from tasks where uuid = $1', [moved.uuid])).toEqual([{ queue: 'q2', status: 'queued' }]);
+    expect(await heldAmounts(db.em)).toMatchObject({ load: 1, pool_cpu: 1 });
   });
 
   it('does not hold up a submit into the queue that it has locked', async () => {

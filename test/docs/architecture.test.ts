@@ -45,7 +45,7 @@ test('the import table is the one that the linter enforces', () => {
 });
 
 const FOLDERS =
-  'core|config|schemas|entities|migrations|engines|commands|activities|workflows|dispatcher|worker|api|platform|cli|bench|scripts|deploy|docs|test';
+  'core|config|schemas|entities|artifacts|migrations|engines|commands|activities|workflows|dispatcher|worker|api|platform|cli|bench|scripts|deploy|docs|test';
 const NAMED = new RegExp(`\`((?:${FOLDERS})/[\\w./-]*\\w/?)\``, 'g');
 
 test.each(pages())('%s names only files that exist', (page) => {

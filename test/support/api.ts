@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import type { Express } from 'express';
 import { pino } from 'pino';
 import supertest from 'supertest';
 import { createApp } from '../../api/create-app.ts';
+import type { ArtifactStore } from '../../artifacts/artifact-store.ts';
+import { createFolderStore } from '../../artifacts/folder-store.ts';
 import { newApiKey } from '../../commands/api-key.ts';
 import type { Actor } from '../../commands/context.ts';
 import { createVault, type Vault } from '../../commands/secrets-vault.ts';
@@ -19,6 +24,7 @@ export type TestApi = {
   database: TestDatabase;
   em: Em;
   vault: Vault;
+  artifacts: ArtifactStore;
   notified: string[];
   log_lines: Record<string, unknown>[];
   /** Pool `p`, queue `q`, worker `w`, template `t`, and one caller for each role. */
@@ -65,6 +71,8 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
   const em = database.em as Em;
   const callers = await populate(em);
   const vault = createVault(Buffer.alloc(32, 7));
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'orchestrator-api-'));
+  const artifacts = createFolderStore(folder);
   const stopping = new AbortController();
   const notified: string[] = [];
   const log_lines: Record<string, unknown>[] = [];
@@ -74,6 +82,7 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
     config: { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, ...changes },
     engines: testEngines,
     vault,
+    artifacts,
     logger,
     notify: (channel) => void notified.push(channel),
     stopping: stopping.signal,
@@ -82,6 +91,7 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
   const stop = async () => {
     stopping.abort();
     await database.drop();
+    await rm(folder, { recursive: true, force: true });
   };
-  return { app, database, em, vault, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
+  return { app, database, em, vault, artifacts, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
 }

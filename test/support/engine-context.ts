@@ -3,9 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
+import { createFolderStore } from '../../artifacts/folder-store.ts';
 import { EngineError } from '../../core/errors.ts';
 import { createLineSplitter } from '../../core/lines.ts';
 import type { EngineContext, EngineInstance, StopReason } from '../../engines/define-engine.ts';
+import type { Em } from '../../entities/sql.ts';
 
 export type TestLine = { stream: 'stdout' | 'stderr' | 'system'; text: string };
 export type TestRun = {
@@ -18,6 +20,8 @@ export type TestRun = {
   close(): Promise<void>;
 };
 type Options = {
+  /** The database of engines that keep rows of their own. */
+  em?: () => Em;
   instance?: Partial<EngineInstance>;
   secrets?: Record<string, string>;
   lines_before?: number;
@@ -31,6 +35,7 @@ type Options = {
 const instanceOf = (given: Partial<EngineInstance> = {}): EngineInstance => ({
   runid: randomUUID(),
   task_id: randomUUID(),
+  user_id: 1,
   template: 'test',
   attempt: 1,
   execution: 1,
@@ -39,6 +44,10 @@ const instanceOf = (given: Partial<EngineInstance> = {}): EngineInstance => ({
   timeout: 60,
   ...given,
 });
+
+const noDatabase = (): never => {
+  throw new Error('this engine was given no database');
+};
 
 /** An engine's surroundings in memory: lines are recorded as the real log would store them. */
 export async function engineRun(options: Options = {}): Promise<TestRun> {
@@ -60,6 +69,7 @@ export async function engineRun(options: Options = {}): Promise<TestRun> {
     return value;
   };
   const logger = pino({ level: 'silent' });
+  const em = options.em ?? noDatabase;
   return {
     context: {
       signal: controller.signal,
@@ -68,6 +78,9 @@ export async function engineRun(options: Options = {}): Promise<TestRun> {
       progress: () => undefined,
       instance: instanceOf(options.instance),
       folder,
+      em,
+      fenced: (work) => em().transactional((tx) => work(tx as Em)),
+      artifacts: createFolderStore(path.join(folder, 'artifacts')),
       secret,
       logger,
     },

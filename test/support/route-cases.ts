@@ -6,8 +6,8 @@ import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
 
-/** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. */
-export type RouteCase = { path: string; body?: Record<string, unknown>; owner?: true };
+/** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
+export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string }; owner?: true };
 
 let made = 0;
 const fresh = (word: string): string => `${word}-${++made}`;
