@@ -4,10 +4,18 @@ import { Backfill } from './backfill.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
+import { ContainerLogSegment } from './container-log-segment.ts';
+import { ContainerLogSource } from './container-log-source.ts';
+import { DockerContainer } from './docker-container.ts';
+import { DockerImage } from './docker-image.ts';
+import { DockerImageLog } from './docker-image-log.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
+import { LogArchive } from './log-archive.ts';
+import { LogStatsHourly } from './log-stats-hourly.ts';
+import { LogTemplate } from './log-template.ts';
 import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
@@ -55,4 +63,12 @@ export const entities = [
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,
+  ContainerLogSegment,
+  ContainerLogSource,
+  DockerContainer,
+  DockerImage,
+  DockerImageLog,
+  LogArchive,
+  LogStatsHourly,
+  LogTemplate,
 ] as const;

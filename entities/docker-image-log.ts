@@ -1,0 +1,47 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { times } from './columns.ts';
+
+export const IMAGE_OPERATIONS = ['pull', 'push', 'tag', 'untag', 'remove', 'import', 'build', 'prune'] as const;
+export type ImageOperation = (typeof IMAGE_OPERATIONS)[number];
+
+const DockerImageLogSchema = defineEntity({
+  name: 'DockerImageLog',
+  tableName: 'docker_image_log',
+  properties: {
+    id: p.bigint('number').primary().autoincrement(),
+    docker_id: p.text().nullable(),
+    worker: p.text().nullable(),
+    image_id: p.text().nullable().index('idx_docker_image_log_image'),
+    image_name: p.text(),
+    operation: p.enum(IMAGE_OPERATIONS),
+    status: p.enum(['started', 'succeeded', 'failed'] as const).index('idx_docker_image_log_status'),
+    message: p.text().default(''),
+    error_code: p.text().nullable(),
+    actor: p.text(),
+    task_id: p.uuid(),
+    runid: p.uuid(),
+    bytes: p.bigint('number').nullable(),
+    layers: p.integer().nullable(),
+    duration_ms: p.bigint('number').nullable(),
+    progress: p.json<Record<string, unknown>>().defaultRaw(`'{}'::jsonb`),
+    ended_at: p.datetime(3).nullable(),
+    ...times,
+  },
+  indexes: [
+    { name: 'idx_docker_image_log_created', properties: ['created_at', 'id'] },
+    { name: 'idx_docker_image_log_name', properties: ['image_name'] },
+    { name: 'idx_docker_image_log_task', properties: ['task_id'] },
+    {
+      name: 'docker_image_log_one_started',
+      expression: `create unique index docker_image_log_one_started on docker_image_log (task_id) where status = 'started'`,
+    },
+  ],
+  checks: [{ name: 'docker_image_log_end_check', expression: `(status = 'started') = (ended_at is null)` }],
+});
+
+/**
+ * One operation on images, from `started` to its true end. It refers to its task and instance by id only, as it outlives them. `image_id` null: not known before it
+ * ended. A task has one open row at a time: an instance that goes on, or a later one after a lost worker, carries on with the same. `progress`: layers and bytes so far.
+ */
+export class DockerImageLog extends DockerImageLogSchema.class {}
+DockerImageLogSchema.setClass(DockerImageLog);
