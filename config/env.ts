@@ -88,6 +88,7 @@ const Environment = z.object({
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  LOG_STATS_MAX_AGE_S: z.coerce.number().min(0).max(300).default(2).describe('how old the figures of log statistics may be, in seconds'),
   SLOW_QUERY_MS: z.coerce
     .number()
     .int()

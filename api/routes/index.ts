@@ -10,6 +10,7 @@ import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
 import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
 import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
 import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
+import { containerLogRoutes } from './container-logs/index.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
@@ -153,4 +154,5 @@ export const routes: readonly Route[] = [
   requestRetentionRoute,
   listRetentionRunsRoute,
   getRetentionRunRoute,
+  ...containerLogRoutes,
 ];

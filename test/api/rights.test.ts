@@ -50,7 +50,8 @@ it('rights are the ones that were agreed', () => {
   expect(ids('admin')).toEqual([...people, ...secrets, ...house, 'getInvariants', 'listAuditLog'].sort());
   const doors = ['create', 'change', 'delete', 'hold', 'resume', 'drain'].flatMap((verb) => [`${verb}Queue`, `${verb}Pool`]);
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
-  expect(ids('operator')).toEqual([...doors, ...workers, 'createTemplate', 'createTemplateVersion', 'deleteTemplate'].sort());
+  const logs = ['deleteSegments', 'getLogStats', 'getLogTrend', 'listLogTemplates', 'listLogArchives', 'downloadLogArchive'];
+  expect(ids('operator')).toEqual([...doors, ...workers, ...logs, 'createTemplate', 'createTemplateVersion', 'deleteTemplate'].sort());
 });
 
 describe.each(named)('%s', (_name, route) => {
