@@ -1,4 +1,4 @@
-import { needKey } from '../core/admission.ts';
+import { needKey, pinnedNeed } from '../core/admission.ts';
 import type { Candidate } from '../core/admission-state.ts';
 import { EngineError } from '../core/errors.ts';
 import type { Engines } from '../engines/define-engine.ts';
@@ -65,7 +65,7 @@ async function candidateFor(ctx: CommandContext, prepared: PreparedTask): Promis
   return {
     uuid,
     queue,
-    need: needKey(type, cpu, memory_mb),
+    need: pinnedNeed(needKey(type, cpu, memory_mb), prepared.worker),
     engine: type,
     amount: { cpu_milli: Math.round(cpu * 1000), memory_mb },
     vtime: eligible_at - priority * prepared.queue.step_s * 1000,

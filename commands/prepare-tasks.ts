@@ -45,6 +45,8 @@ export type PreparedTask = {
   parameters: Record<string, unknown>;
   /** The key of which it takes a place; null: none. */
   concurrency_key: string | null;
+  /** The one worker that can run it; null: any that offers the engine. */
+  worker: string | null;
   warnings: string[];
   /** What it waits for; only where it, or something that waits for it, names other tasks. */
   wiring?: Wiring;
@@ -123,8 +125,9 @@ function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { 
     return { problem: { code: 'invalid_input', message: `parameters: ${errors[0]?.pointer} ${errors[0]?.detail}`, errors } };
   const warnings = row.offered ? [] : [`no live worker of pool "${row.pool}" offers ${row.engine} now: the task waits for one`];
   const concurrency_key = row.concurrency && concurrencyKey(row.template, row.concurrency, parameters);
+  const worker = engine.worker?.(engine.parameters.parse(parameters)) ?? null;
   const queue = { name: row.queue_name, step_s: row.step_s };
-  return { task: { index, item, version: row, queue, parameters, concurrency_key, warnings } };
+  return { task: { index, item, version: row, queue, parameters, concurrency_key, worker, warnings } };
 }
 
 function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {

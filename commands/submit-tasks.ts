@@ -1,4 +1,4 @@
-import { needKey } from '../core/admission.ts';
+import { needKey, pinnedNeed } from '../core/admission.ts';
 import { EngineError } from '../core/errors.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
@@ -108,7 +108,7 @@ function taskColumns(tasks: readonly Task[], prepared: readonly PreparedTask[]):
     column((t) => JSON.stringify(t.tags)),
     column((t) => t.cpu),
     column((t) => t.memory_mb),
-    column((t) => needKey(t.type, t.cpu, t.memory_mb)),
+    tasks.map((t, i) => pinnedNeed(needKey(t.type, t.cpu, t.memory_mb), prepared[i]?.worker ?? null)),
     column((t) => t.not_before),
     prepared.map((p) => JSON.stringify(p.version.retry_policy)),
     prepared.map((p) => p.version.at_most_once),

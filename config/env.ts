@@ -88,6 +88,11 @@ const Environment = z.object({
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  IMAGE_REGISTRIES: list
+    .default([])
+    .describe(
+      'registries that images may come from and go to, as host or host:port, docker.io for Docker Hub; empty: any for operators, public ones for docker tasks',
+    ),
   LOG_STATS_MAX_AGE_S: z.coerce.number().min(0).max(300).default(2).describe('how old the figures of log statistics may be, in seconds'),
   SLOW_QUERY_MS: z.coerce
     .number()

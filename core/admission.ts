@@ -15,6 +15,9 @@ export type Decisions = { admissions: Admission[]; refusals: Refusal[]; reservat
 /** Which engine and how much of it, as one key; equal keys are equally hard to place. */
 export const needKey = (engine: string, cpu: number, memory_mb: number): string => `${engine}|${cpu}|${memory_mb}`;
 
+/** A need that only one worker can meet. */
+export const pinnedNeed = (need: string, worker: string | null): string => (worker === null ? need : `${need}|${worker}`);
+
 type Pass = Decisions & {
   snapshot: Snapshot;
   room: Room;

@@ -74,6 +74,8 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
   batchable: boolean;
   /** Right that a user needs to submit it, null for none. */
   right: 'shell' | null;
+  /** The one worker on which a task with these parameters may run; absent: any that offers the engine. */
+  worker?(parameters: z.output<P>): string;
   /** What an instance asks for unless its template says otherwise: cores and MB. */
   defaults: { cpu: number; memory_mb: number };
   /** Whether this machine can run it now, and if not, why, in one sentence. */

@@ -27,21 +27,17 @@ const DockerImageLogSchema = defineEntity({
     ended_at: p.datetime(3).nullable(),
     ...times,
   },
+  uniques: [{ name: 'docker_image_log_task_key', properties: ['task_id'] }],
   indexes: [
     { name: 'idx_docker_image_log_created', properties: ['created_at', 'id'] },
     { name: 'idx_docker_image_log_name', properties: ['image_name'] },
-    { name: 'idx_docker_image_log_task', properties: ['task_id'] },
-    {
-      name: 'docker_image_log_one_started',
-      expression: `create unique index docker_image_log_one_started on docker_image_log (task_id) where status = 'started'`,
-    },
   ],
   checks: [{ name: 'docker_image_log_end_check', expression: `(status = 'started') = (ended_at is null)` }],
 });
 
 /**
  * One operation on images, from `started` to its true end. It refers to its task and instance by id only, as it outlives them. `image_id` null: not known before it
- * ended. A task has one open row at a time: an instance that goes on, or a later one after a lost worker, carries on with the same. `progress`: layers and bytes so far.
+ * ended. A task has one row: an instance that goes on, or a later one, carries on with it. `progress`: layers and bytes so far.
  */
 export class DockerImageLog extends DockerImageLogSchema.class {}
 DockerImageLogSchema.setClass(DockerImageLog);

@@ -4,6 +4,7 @@ import { Migration0003Controls } from './0003-controls.ts';
 import { Migration0004Schedules } from './0004-schedules.ts';
 import { Migration0005Retention } from './0005-retention.ts';
 import { Migration0010Containers } from './0010-containers.ts';
+import { Migration0011Images } from './0011-images.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
@@ -13,4 +14,5 @@ export const migrations = [
   { name: '0004-schedules', class: Migration0004Schedules },
   { name: '0005-retention', class: Migration0005Retention },
   { name: '0010-containers', class: Migration0010Containers },
+  { name: '0011-images', class: Migration0011Images },
 ];

@@ -3,4 +3,5 @@ export { cronFire } from './cron-fire.ts';
 export { dockerTask } from './docker-task.ts';
 export { emptyTask } from './empty-task.ts';
 export { httpTask } from './http-task.ts';
+export { imageTask } from './image-task.ts';
 export { shellTask } from './shell-task.ts';

@@ -11,6 +11,7 @@ import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
 import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
 import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
 import { containerLogRoutes } from './container-logs/index.ts';
+import { dockerRoutes } from './docker/index.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
@@ -155,4 +156,5 @@ export const routes: readonly Route[] = [
   listRetentionRunsRoute,
   getRetentionRunRoute,
   ...containerLogRoutes,
+  ...dockerRoutes,
 ];
