@@ -40,6 +40,10 @@ export class LogIngest {
     return new LogIngest(store, segmenter);
   }
 
+  get source_id(): number {
+    return this.store.source.id;
+  }
+
   get line(): number {
     return this.taken;
   }

@@ -93,6 +93,19 @@ const Environment = z.object({
     .describe(
       'registries that images may come from and go to, as host or host:port, docker.io for Docker Hub; empty: any for operators, public ones for docker tasks',
     ),
+  CONTAINER_LOGS: z
+    .enum(['off', 'tasks', 'labelled', 'all'])
+    .default('labelled')
+    .describe(
+      'containers whose logs are read into segments: none, those of docker tasks, also those with the label orchestrator.logs=true, or all',
+    ),
+  DOCKER_COMPARE_EVERY_S: z.coerce
+    .number()
+    .int()
+    .min(5)
+    .max(86_400)
+    .default(300)
+    .describe('seconds between full comparisons of images and containers with the Docker Engine'),
   LOG_STATS_MAX_AGE_S: z.coerce.number().min(0).max(300).default(2).describe('how old the figures of log statistics may be, in seconds'),
   SLOW_QUERY_MS: z.coerce
     .number()

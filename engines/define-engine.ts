@@ -80,6 +80,8 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
   defaults: { cpu: number; memory_mb: number };
   /** Whether this machine can run it now, and if not, why, in one sentence. */
   available(): Promise<{ ok: true } | { ok: false; reason: string }>;
+  /** Id of the Docker Engine that it works with, by which rows of images and containers name it. Rejects while it is away. */
+  daemon?(): Promise<string>;
   /**
    * What only the database knows to be wrong with parameters that match the schema, at submit; pointers below `/parameters`. Looks, never changes.
    * @throws EngineError forbidden: not for this user

@@ -4,6 +4,7 @@ import { query } from '../../entities/sql.ts';
 import { defineEngine, type Submitter } from '../define-engine.ts';
 import { createDockerClient, pingDocker } from '../docker/client.ts';
 import { registryPolicy } from '../docker/registry-policy.ts';
+import { daemonId } from './daemon-id.ts';
 import { ImageOperation, ImageParameters, ImageResult } from './parameters.ts';
 import { type ImageHost, runImage } from './run.ts';
 
@@ -35,6 +36,7 @@ export function createImageEngine(
     defaults: { cpu: 0.1, memory_mb: 64 },
     worker: (parameters) => parameters.worker,
     available: () => pingDocker(client),
+    daemon: () => daemonId(client),
     check,
     run: (parameters, context) => runImage(host, ImageOperation.parse(parameters), context),
   });

@@ -51,7 +51,12 @@ it('rights are the ones that were agreed', () => {
   const doors = ['create', 'change', 'delete', 'hold', 'resume', 'drain'].flatMap((verb) => [`${verb}Queue`, `${verb}Pool`]);
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
   const logs = ['deleteSegments', 'getLogStats', 'getLogTrend', 'listLogTemplates', 'listLogArchives', 'downloadLogArchive'];
-  expect(ids('operator')).toEqual([...doors, ...workers, ...logs, 'createTemplate', 'createTemplateVersion', 'deleteTemplate'].sort());
+  const images = ['listImages', 'getImage', 'listContainers', 'getContainer', 'listImageLogs', 'listLogsOfImage', 'getImageLog']
+    .concat(['streamImageLog', 'deleteImageLog', 'getImageLogStats', 'pullImage', 'pushImage', 'tagImage', 'removeImage'])
+    .concat(['buildImage', 'pruneImages', 'importImage']);
+  expect(ids('operator')).toEqual(
+    [...doors, ...workers, ...logs, ...images, 'createTemplate', 'createTemplateVersion', 'deleteTemplate'].sort(),
+  );
 });
 
 describe.each(named)('%s', (_name, route) => {

@@ -3,8 +3,10 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { createEngines } from '../../engines/index.ts';
+import type { Em } from '../../entities/sql.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
-import { engineRun } from '../support/engine-context.ts';
+import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
 
 const config = {
@@ -25,6 +27,13 @@ const hasDocker = await testDocker()
 let server: http.Server;
 let base: string;
 let requests = 0;
+let db: TestDatabase;
+
+/** Surroundings of one run; engines that keep rows get a database. */
+const runOf = async (kind: string): Promise<TestRun> => await engineRun(kind === 'image' ? { em: () => db.orm.em.fork() as Em } : {});
+
+/** Engines that need a Docker Engine. */
+const OF_DOCKER = ['docker', 'image'];
 
 /** Parameters of a run that succeeds and of one that does not end by itself, by kind. An engine without a row here fails its tests. */
 const cases: Record<string, () => { good: Record<string, unknown>; endless: Record<string, unknown>; bad: Record<string, unknown>[] }> = {
@@ -50,6 +59,27 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
       { url: `${base}/`, headers: { A: '1', a: '2' } },
     ],
   }),
+  image: () => ({
+    good: { operation: 'tag', worker: 'w', image: TEST_IMAGE, target: `orchestrator-test/conformance:${process.pid}` },
+    endless: {
+      operation: 'build',
+      worker: 'w',
+      target: `orchestrator-test/conformance:${process.pid}`,
+      dockerfile: `FROM ${TEST_IMAGE}\nRUN ["sh", "-c", "echo started; sleep 600"]`,
+    },
+    bad: [
+      { operation: 'pull', worker: 'w' },
+      { operation: 'pull', image: 'a' },
+      { operation: 'pull', worker: 'w', image: 'a', target: 'b' },
+      { operation: 'pull', worker: 'w', image: 'a b' },
+      { operation: 'tag', worker: 'w', image: 'a', target: 'UPPER' },
+      { operation: 'run', worker: 'w', image: 'a' },
+      { operation: 'import', worker: 'w', target: 'a', artifact: '../secret' },
+      { operation: 'build', worker: 'w', target: 'a', dockerfile: 'FROM a', files: { '../x': '' } },
+      { operation: 'build', worker: 'w', target: 'a', dockerfile: 'FROM a', network: 'host' },
+      { operation: 'prune', worker: 'w', until_hours: -1 },
+    ],
+  }),
   docker: () => ({
     good: { image: TEST_IMAGE, command: ['true'], network: 'none' },
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
@@ -65,10 +95,16 @@ beforeAll(async () => {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   if (hasDocker) await ensureTestImage();
+  db = await createTestDatabase();
 });
-afterAll(() => {
+afterAll(async () => {
   server.closeAllConnections();
   server.close();
+  await testDocker()
+    .getImage(`orchestrator-test/conformance:${process.pid}`)
+    .remove()
+    .catch(() => undefined);
+  await db.drop();
 });
 
 test('making the engines starts nothing and keeps no process alive', () => {
@@ -88,7 +124,7 @@ test('kinds are unique, and an unknown one is undefined', () => {
 });
 
 describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engine %s', (kind, engine) => {
-  const runs = kind === 'docker' && !hasDocker && !process.env.CI ? test.skip : test;
+  const runs = OF_DOCKER.includes(kind) && !hasDocker && !process.env.CI ? test.skip : test;
   const given = () => cases[kind]?.() ?? { good: {}, endless: {}, bad: [] };
 
   test('declares what the rest of the system asks it for', () => {
@@ -111,7 +147,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('its result matches its schema, and so does that of a second run with the same parameters', async () => {
     for (const _ of [1, 2]) {
-      const run = await engineRun();
+      const run = await runOf(kind);
       const outcome = await engine.run(engine.parameters.parse(given().good), run.context);
       expect(outcome).toMatchObject({ status: 'completed', code: 'ok', error: null });
       expect(engine.result.safeParse(outcome.result).error).toBeUndefined();
@@ -123,19 +159,19 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     ['cancel', 'cancelled'],
     ['timeout', 'timed_out'],
   ] as const)('%s is obeyed within seconds', async (reason, status) => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     const before = requests;
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     await eventually(() => expect(run.of('stdout').includes('started') || requests > before).toBe(true), { timeout_ms: 20_000 });
     const asked = performance.now();
     run.stop(reason);
     expect(await work).toMatchObject({ status, code: status, result: null });
-    expect(performance.now() - asked).toBeLessThan(kind === 'docker' ? 8_000 : 1_000);
+    expect(performance.now() - asked).toBeLessThan(OF_DOCKER.includes(kind) ? 8_000 : 1_000);
     await run.close();
   });
 
   runs.each(['superseded', 'shutdown'] as const)('%s makes it throw, so that nothing is written', async (reason) => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     const before = requests;
     const work = engine.run(engine.parameters.parse(given().endless), run.context);
     work.catch(() => undefined);
@@ -146,7 +182,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   });
 
   runs('a run that was stopped before it began does nothing', async () => {
-    const run = await engineRun();
+    const run = await runOf(kind);
     run.stop('cancel');
     expect(await engine.run(engine.parameters.parse(given().endless), run.context)).toMatchObject({ status: 'cancelled' });
     expect(run.of('stdout')).toEqual([]);
@@ -155,17 +191,19 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
 
   runs('a secret that the task may not use fails it', async () => {
     if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
+    if (kind === 'image')
+      return void (await refusedSecret({ operation: 'pull', worker: 'w', image: '127.0.0.1:9/x', credentials: 'none' }));
     await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
   });
 
   async function refusedSecret(parameters: Record<string, unknown>): Promise<void> {
-    const run = await engineRun();
+    const run = await runOf(kind);
     expect(await engine.run(engine.parameters.parse(parameters), run.context)).toMatchObject({ status: 'failed', code: 'not_found' });
     await run.close();
   }
 
   runs('its sweep leaves nothing of instances that are not live', async () => {
-    await engine.sweep?.(new Set(), (await engineRun()).context.logger);
+    await engine.sweep?.(new Set(), (await runOf(kind)).context.logger);
     if (kind !== 'docker') return;
     const filters = { label: [`orchestrator.worker=conformance-${process.pid}`] };
     expect(await testDocker().listContainers({ all: true, filters })).toEqual([]);

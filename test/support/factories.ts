@@ -8,6 +8,7 @@ import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { defineEngine, type Engines } from '../../engines/define-engine.ts';
+import { createImageEngine } from '../../engines/image/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
 
@@ -25,7 +26,14 @@ const engine = (kind: string, right: 'shell' | null) =>
     run: async () => completed({}),
   });
 
-const all = [engine('empty', null), engine('other', null), engine('shell', 'shell')];
+const plain = [engine('empty', null), engine('other', null), engine('shell', 'shell')];
+/** Images as the real engine takes them, without a Docker Engine. */
+const images = {
+  ...createImageEngine({ DOCKER_HOST: undefined }, 'none'),
+  run: async () => completed({}),
+} as unknown as (typeof plain)[number];
+
+const all = [...plain, images];
 
 /** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };

@@ -5,6 +5,7 @@ import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
+import { DOCKER_ROUTE_CASES } from './route-cases-docker.ts';
 import { LOG_ROUTE_CASES } from './route-cases-logs.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
@@ -225,4 +226,5 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   listRetentionRuns: fixed('/admin/retention'),
   getRetentionRun: at((id) => `/admin/retention/${id}`, retentionRun),
   ...LOG_ROUTE_CASES,
+  ...DOCKER_ROUTE_CASES,
 };
