@@ -88,6 +88,14 @@ const Environment = z.object({
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  RETENTION_SEGMENT_DAYS: days
+    .default(30)
+    .describe('days for which log segments are kept, by whole months, and removed images and containers remembered; 0: for ever'),
+  RETENTION_IMAGE_LOG_DAYS: days.default(90).describe('days after its end for which an operation on images is kept; 0: for ever'),
+  LOG_ARCHIVE: flag
+    .default(true)
+    .describe('write log segments and operations on images to compressed files among the artifacts before they are removed'),
+  DATABASE_WARN_MB: z.coerce.number().int().min(0).default(20_480).describe('size of the database from which a warning is given; 0: never'),
   IMAGE_REGISTRIES: list
     .default([])
     .describe(

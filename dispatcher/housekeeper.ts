@@ -1,4 +1,6 @@
-import { type RetentionSettings, retentionPolicy } from '../commands/retention-policy.ts';
+import { createFolderStore } from '../artifacts/folder-store.ts';
+import { databaseSizeMb } from '../commands/report-database.ts';
+import { type ArchiveSettings, archivePolicy, type RetentionSettings, retentionPolicy } from '../commands/retention-policy.ts';
 import { forgetKeys, type RetentionEnd, type RetentionOptions, runRetention, scheduleRetention } from '../commands/run-retention.ts';
 import type { Config } from '../config/env.ts';
 import { latestDaily } from '../core/retention.ts';
@@ -13,7 +15,7 @@ const FORGET_EVERY_MS = 600_000;
 const VACUUM_FROM = 1_000;
 
 type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
-  config: RetentionSettings & Pick<Config, 'RETENTION_AT'>;
+  config: RetentionSettings & ArchiveSettings & Pick<Config, 'RETENTION_AT' | 'ARTIFACTS_DIR' | 'DATABASE_WARN_MB'>;
 };
 /**
  * Removes what is old: the daily run, runs that were asked for, and runs that a killed process left open; idempotency keys every ten minutes.
@@ -80,8 +82,10 @@ export class Housekeeper {
 
   private async clean(keys_due: boolean): Promise<void> {
     const { fork, config, logger } = this.deps;
-    const options: RetentionOptions = { fork: () => fork(), policy: retentionPolicy(config), signal: this.stopping.signal };
+    const archive = { policy: archivePolicy(config), artifacts: createFolderStore(config.ARTIFACTS_DIR) };
+    const options: RetentionOptions = { fork: () => fork(), policy: retentionPolicy(config), signal: this.stopping.signal, archive };
     if (keys_due) {
+      await this.weigh();
       const forgotten = await forgetKeys(options);
       if (forgotten > 0) logger.info({ forgotten }, 'idempotency keys forgotten');
     }
@@ -93,9 +97,20 @@ export class Housekeeper {
     }
   }
 
+  /** Says when the database has grown beyond what it was said to. */
+  private async weigh(): Promise<void> {
+    const { fork, config, logger } = this.deps;
+    const size_mb = await databaseSizeMb(fork());
+    if (config.DATABASE_WARN_MB === 0 || size_mb < config.DATABASE_WARN_MB) return;
+    logger.warn(
+      { size_mb, warn_mb: config.DATABASE_WARN_MB },
+      'the database is larger than DATABASE_WARN_MB: look at GET /api/v1/admin/database',
+    );
+  }
+
   /** Makes the room of removed rows usable at once, and the planner's figures true; autovacuum would come later. Told to stop, it is broken off. */
   private async vacuum(removed: Record<string, number>): Promise<void> {
-    const tables = Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM ? [table] : []));
+    const tables = Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM && table !== 'container_log_segment' ? [table] : []));
     if (tables.length === 0 || this.stopping.signal.aborted) return;
     const client = await openDatabase(this.deps.database_url, 'orchestrator vacuum');
     const leave = () => void client.end().catch(() => undefined);
