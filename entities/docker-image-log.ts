@@ -1,8 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { times } from './columns.ts';
 
-export const IMAGE_OPERATIONS = ['pull', 'push', 'tag', 'untag', 'remove', 'import', 'build', 'prune'] as const;
-export type ImageOperation = (typeof IMAGE_OPERATIONS)[number];
+const IMAGE_OPERATIONS = ['pull', 'push', 'tag', 'untag', 'remove', 'import', 'build', 'prune'] as const;
 
 const DockerImageLogSchema = defineEntity({
   name: 'DockerImageLog',

@@ -133,7 +133,7 @@ export class LogFollower {
 
   /** One save at a time; while the database is away it waits, and so does the reading. */
   private async save(ingest: LogIngest, silent_since?: number): Promise<void> {
-    if (this.saving) return await this.saving;
+    if (this.saving !== null) return await this.saving;
     if (silent_since !== undefined) ingest.settle(silent_since);
     if (!ingest.dirty) return;
     const { logger } = this.deps;
