@@ -7,7 +7,7 @@ const ID = (alias: string): Key[] => [{ column: `${alias}.id`, kind: 'integer' }
 
 /** The forms in which people name an image: full id, id without its algorithm, the first twelve digits or more, or a tag. */
 const NAMED = (column: string): string =>
-  `(${column} = $1 or ${column} = 'sha256:' || $1 or ($1 ~ '^(sha256:)?[0-9a-f]{12,}$' and ${column} like 'sha256:' || replace($1, 'sha256:', '') || '%'))`;
+  `(${column} = $1::text or ${column} = 'sha256:' || $1::text or ($1::text ~ '^(sha256:){0,1}[0-9a-f]{12,}$' and ${column} like 'sha256:' || replace($1::text, 'sha256:', '') || '%'))`;
 
 const IMAGE = `${wireNumber('i.id')}, i.docker_id, i.image_id, i.repo_tags, i.repo_digests, i.digest, ${wireNumber('i.size')}, i.labels,
   (select count(*)::int4 from docker_container c where c.docker_id = i.docker_id and c.image_id = i.image_id and c.removed_at is null) as containers,

@@ -71,6 +71,10 @@ export const ImageOperation = z.discriminatedUnion('operation', [
 ]);
 export type ImageOperation = z.output<typeof ImageOperation>;
 
+/** What a field holds is checked where it is declared; here, which fields an operation needs and takes. */
+const isMissing = (value: Record<string, unknown>, [field]: readonly PropertyKey[]): boolean =>
+  typeof field === 'string' && value[field] === undefined;
+
 /** The same as one closed object, as templates and forms want it: which fields an operation takes is checked by `ImageOperation`. */
 export const ImageParameters = z
   .strictObject({
@@ -89,7 +93,8 @@ export const ImageParameters = z
     until_hours: z.number().min(0).max(87_600).optional().meta({ description: 'prune only images older than this' }),
   })
   .superRefine((value, ctx) => {
-    for (const issue of ImageOperation.safeParse(value).error?.issues ?? []) ctx.addIssue({ ...issue } as never);
+    for (const issue of ImageOperation.safeParse(value).error?.issues ?? [])
+      if (issue.code === 'unrecognized_keys' || isMissing(value, issue.path)) ctx.addIssue({ ...issue } as never);
   });
 export type ImageParameters = z.output<typeof ImageParameters>;
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,6 +9,8 @@ import { eventually } from './eventually.ts';
 export class OwnDocker {
   readonly host: string;
   readonly docker: Docker;
+  /** Of its own: an engine with `--bridge=none` deletes the bridge of every other engine on the machine. */
+  private readonly bridge = `own${process.pid % 10_000_000}`;
   private readonly folder = mkdtempSync(path.join(tmpdir(), 'own-docker-'));
   private child: ChildProcess | null = null;
   private output = '';
@@ -20,9 +22,12 @@ export class OwnDocker {
   }
 
   async start(): Promise<void> {
+    this.makeBridge();
     const at = (name: string) => path.join(this.folder, name);
     const places = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', this.host];
-    const child = spawn('dockerd', [...places, '--iptables=false', '--bridge=none'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('dockerd', [...places, '--iptables=false', '--ip-masq=false', `--bridge=${this.bridge}`], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.child = child;
     const listen = (chunk: Buffer): void => {
       this.output = (this.output + chunk).slice(-4_000);
@@ -37,6 +42,20 @@ export class OwnDocker {
     );
   }
 
+  private makeBridge(): void {
+    const network = `10.${200 + (process.pid % 50)}.${process.pid % 250}.1/24`;
+    for (const command of [
+      `link add ${this.bridge} type bridge`,
+      `address add ${network} dev ${this.bridge}`,
+      `link set ${this.bridge} up`,
+    ])
+      try {
+        execFileSync('ip', command.split(' '), { stdio: 'pipe' });
+      } catch (cause) {
+        if (!String((cause as { stderr?: Buffer }).stderr).includes('exists')) throw cause;
+      }
+  }
+
   /** Ends the Engine, not what lies in its folder. */
   async stop(): Promise<void> {
     const { child } = this;
@@ -49,6 +68,7 @@ export class OwnDocker {
 
   async remove(): Promise<void> {
     await this.stop();
+    execFileSync('ip', ['link', 'delete', this.bridge], { stdio: 'pipe' });
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
