@@ -14,6 +14,7 @@ export class OwnDocker {
   private readonly folder = mkdtempSync(path.join(tmpdir(), 'own-docker-'));
   private child: ChildProcess | null = null;
   private output = '';
+  private has_bridge = false;
 
   constructor() {
     const socket = path.join(this.folder, 'docker.sock');
@@ -43,17 +44,15 @@ export class OwnDocker {
   }
 
   private makeBridge(): void {
+    if (this.has_bridge) return;
     const network = `10.${200 + (process.pid % 50)}.${process.pid % 250}.1/24`;
     for (const command of [
       `link add ${this.bridge} type bridge`,
       `address add ${network} dev ${this.bridge}`,
       `link set ${this.bridge} up`,
     ])
-      try {
-        execFileSync('ip', command.split(' '), { stdio: 'pipe' });
-      } catch (cause) {
-        if (!String((cause as { stderr?: Buffer }).stderr).includes('exists')) throw cause;
-      }
+      execFileSync('ip', command.split(' '), { stdio: 'pipe' });
+    this.has_bridge = true;
   }
 
   /** Ends the Engine, not what lies in its folder. */
@@ -68,7 +67,7 @@ export class OwnDocker {
 
   async remove(): Promise<void> {
     await this.stop();
-    execFileSync('ip', ['link', 'delete', this.bridge], { stdio: 'pipe' });
+    if (this.has_bridge) execFileSync('ip', ['link', 'delete', this.bridge], { stdio: 'pipe' });
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
