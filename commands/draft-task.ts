@@ -1,10 +1,10 @@
 import { uuidv7 } from 'uuidv7';
 import type { Task, TaskSubmission } from '../schemas/task.ts';
-import type { CommandContext } from './context.ts';
+import type { Actor } from './context.ts';
 import type { PreparedTask, PreparedVersion } from './prepare-tasks.ts';
 
 /** The task that a prepared submission becomes, with an id and without times. */
-export function draftTask(ctx: CommandContext, { item, version, parameters, queue, wiring }: PreparedTask): Task {
+export function draftTask(actor: Pick<Actor, 'username'>, { item, version, parameters, queue, wiring }: PreparedTask): Task {
   return {
     uuid: wiring?.uuid ?? uuidv7(),
     name: item.name ?? version.template,
@@ -16,7 +16,7 @@ export function draftTask(ctx: CommandContext, { item, version, parameters, queu
     status_reason: null,
     parameters,
     queue: queue.name,
-    user: ctx.actor.username,
+    user: actor.username,
     priority: item.priority ?? version.priority,
     timeout: item.timeout ?? version.timeout,
     cpu: version.cpu,
@@ -28,6 +28,7 @@ export function draftTask(ctx: CommandContext, { item, version, parameters, queu
     runid: null,
     cancel_requested_at: null,
     not_before: item.not_before ? new Date(item.not_before).toISOString() : null,
+    deadline: item.deadline ? new Date(item.deadline).toISOString() : null,
     eligible_at: '',
     queued_at: null,
     started_at: null,
@@ -51,7 +52,15 @@ function clocksOf(item: TaskSubmission, version: PreparedVersion): Pick<Task, 'q
 }
 
 /** Answers that were stored before tasks had these fields. */
-const EARLIER = { held_at: null, waits_for: 0, queue_timeout_s: null, start_timeout_s: null, total_timeout_s: null, due_at: null };
+const EARLIER = {
+  held_at: null,
+  waits_for: 0,
+  queue_timeout_s: null,
+  start_timeout_s: null,
+  total_timeout_s: null,
+  due_at: null,
+  deadline: null,
+};
 
 /** The times and the state that the database gave a fresh task; all follow from one instant, so a replay can rebuild the first answer. */
 export function stampTask(task: Task, now: Date): Task {

@@ -1,18 +1,32 @@
 import type { Amount, Candidate, Holding, PoolState, QueueState, Snapshot, WorkerState } from './admission-state.ts';
 import { EngineError } from './errors.ts';
+import { type Bucket, microseconds, taken } from './token-bucket.ts';
 
-/** What is free while a decision is made: copies, changed by `take` and `giveBack`. */
-export type Room = { queues: Map<string, QueueState>; pools: Map<string, PoolState>; workers: Map<string, WorkerState> };
+/** What is free while a decision is made: copies, changed by `take`, `giveBack` and `takeTokens`. */
+export type Room = {
+  queues: Map<string, QueueState>;
+  pools: Map<string, PoolState>;
+  workers: Map<string, WorkerState>;
+  buckets: Map<string, Bucket>;
+};
 
 /** A room of its own for a decision; the snapshot stays as it is. */
-export const roomOf = (snapshot: Pick<Snapshot, 'queues' | 'pools' | 'workers'>): Room => ({
+export const roomOf = (snapshot: Pick<Snapshot, 'queues' | 'pools' | 'workers' | 'buckets'>): Room => ({
   queues: new Map(snapshot.queues.map((queue) => [queue.name, { ...queue }])),
   pools: new Map(snapshot.pools.map((pool) => [pool.name, copy(pool)])),
   workers: new Map(snapshot.workers.map((worker) => [worker.id, copy(worker)])),
+  buckets: new Map(snapshot.buckets.map((bucket) => [bucket.name, bucket])),
 });
 
-export const copyRoom = (room: Room): Room =>
-  roomOf({ queues: [...room.queues.values()], pools: [...room.pools.values()], workers: [...room.workers.values()] });
+/** The lists of a snapshot that a room was made from. */
+export const listsOf = (room: Room): Pick<Snapshot, 'queues' | 'pools' | 'workers' | 'buckets'> => ({
+  queues: [...room.queues.values()],
+  pools: [...room.pools.values()],
+  workers: [...room.workers.values()],
+  buckets: [...room.buckets.values()],
+});
+
+export const copyRoom = (room: Room): Room => roomOf(listsOf(room));
 
 const copy = <T extends { used: Amount }>(thing: T): T => ({ ...thing, used: { ...thing.used } });
 
@@ -26,6 +40,14 @@ function shift(room: Room, { queue, pool, worker, amount }: Holding, sign: 1 | -
     if (!holder) continue;
     holder.used.cpu_milli += sign * amount.cpu_milli;
     holder.used.memory_mb += sign * amount.memory_mb;
+  }
+}
+
+/** Takes the tokens of one start out of the buckets of the task and of its queue. */
+export function takeTokens(room: Room, candidate: Pick<Candidate, 'queue' | 'bucket'>, now: number): void {
+  for (const name of [candidate.bucket, room.queues.get(candidate.queue)?.bucket]) {
+    const bucket = name ? room.buckets.get(name) : undefined;
+    if (bucket) room.buckets.set(bucket.name, taken(bucket, microseconds(now)));
   }
 }
 
@@ -48,7 +70,7 @@ export function placeOf(candidate: Candidate, room: Room): { queue: QueueState; 
 }
 
 /** The one worker that a need names, null for none; see `pinnedNeed`. */
-const pinnedTo = (need: string): string | null => need.split('|')[3] ?? null;
+const pinnedTo = (need: string): string | null => /\|on ([^|]+)/.exec(need)?.[1] ?? null;
 
 /** Workers of the task's pool that offer its engine, whether they have room or not; of a pinned task at most its worker. */
 export const offering = (candidate: Candidate, room: Room): WorkerState[] => {
@@ -57,6 +79,18 @@ export const offering = (candidate: Candidate, room: Room): WorkerState[] => {
   const offers = (worker: WorkerState) => worker.pool === pool.name && worker.engines.includes(candidate.engine);
   return [...room.workers.values()].filter((worker) => offers(worker) && (pinned === null || worker.id === pinned));
 };
+
+const timesIn = (amount: Amount, room: Amount): number => {
+  const [cpu, memory] = [room.cpu_milli / amount.cpu_milli, room.memory_mb / amount.memory_mb];
+  return Math.floor(Math.min(amount.cpu_milli === 0 ? Infinity : cpu, amount.memory_mb === 0 ? Infinity : memory));
+};
+
+/** How many tasks like this one queue, pool and workers have room for, if nothing else started: never too few. */
+export function roomFor(candidate: Candidate, room: Room): number {
+  const { queue, pool } = placeOf(candidate, room);
+  const onWorkers = offering(candidate, room).reduce((sum, worker) => sum + Math.max(0, timesIn(candidate.amount, free(worker))), 0);
+  return Math.max(0, Math.min(queue.capacity - queue.current_load, timesIn(candidate.amount, free(pool)), onWorkers));
+}
 
 /** Whether queue, pool and this worker have room for the task; whether the doors are open is another question. */
 export function fitsOn(candidate: Candidate, room: Room, worker: string): boolean {

@@ -84,7 +84,7 @@ test('an operation is a task that only its worker can run', async () => {
   const answer = await api.as(api.operator).post('/docker/images/pull').send({ image: 'app:1', docker_id: 'd1' });
   expect(answer.status).toBe(202);
   expect(answer.body).toMatchObject({ type: 'image', parameters: { operation: 'pull', image: 'app:1', worker: 'w' }, queue: 'q' });
-  expect(await query(api.em, 'select need from tasks where uuid = $1', [answer.body.uuid])).toEqual([{ need: 'image|0.1|64|w' }]);
+  expect(await query(api.em, 'select need from tasks where uuid = $1', [answer.body.uuid])).toEqual([{ need: 'image|0.1|64|on w' }]);
   const alone = await api.as(api.operator).post('/docker/images/prune').send({});
   expect(alone.body.parameters.worker).toBe('w');
 });

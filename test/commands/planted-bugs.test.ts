@@ -73,8 +73,8 @@ const BUGS: Bug[] = [
   },
   {
     name: 'rooms are looked at without locks',
-    from: /^(select (?:name|id), (?:pool|status).*) for no key update$/s,
-    to: '$1',
+    from: / order by (name|id) for no key update/g,
+    to: ' order by $1',
     finding: /check constraint|counters|queue_load/,
   },
   {
@@ -82,6 +82,18 @@ const BUGS: Bug[] = [
     from: /and status = 'queued' and not parked order by uuid for no key update skip locked([\s\S]*?)and tasks.status = 'queued' and not tasks.parked/,
     to: '$1',
     finding: /./,
+  },
+  {
+    name: 'an admission takes one token for all of a pass',
+    from: 'greatest(b.full_us, $3::int8) + t.n * b.interval_us',
+    to: 'greatest(b.full_us, $3::int8) + least(t.n, 1) * b.interval_us',
+    finding: /rate_limits_replayed/,
+  },
+  {
+    name: 'a bucket is not asked when its tasks may go on',
+    from: 'set throttled = true from x where tasks.uuid = x.uuid returning x.rate_key),\na as (\n  update rate_buckets set ready_at = to_timestamp(ceil(b.ready_us / 1000.0) / 1000)',
+    to: 'set throttled = true from x where tasks.uuid = x.uuid returning x.rate_key),\na as (\n  update rate_buckets set ready_at = null',
+    finding: /throttled_tasks_are_remembered|never ended/,
   },
   {
     name: 'an admission counts no attempt',
