@@ -24,6 +24,11 @@ export type Decisions = {
 /** Which engine and how much of it, as one key; equal keys are equally hard to place. */
 export const needKey = (engine: string, cpu: number, memory_mb: number): string => `${engine}|${cpu}|${memory_mb}`;
 
+/** A need that only one worker can meet. */
+export const pinnedNeed = (need: string, worker: string | null): string => (worker === null ? need : `${need}${PIN}${worker}`);
+
+const PIN = '|on ';
+
 type Pass = Omit<Decisions, 'dry'> & {
   dry: Set<string>;
   snapshot: Snapshot;

@@ -5,6 +5,7 @@ import type { Engine, Engines } from './define-engine.ts';
 import { createDockerEngine } from './docker/index.ts';
 import { createFlamesEngine } from './flames/index.ts';
 import { createHttpEngine } from './http/index.ts';
+import { createImageEngine } from './image/index.ts';
 import { createShellEngine } from './shell/index.ts';
 import { createVideoEngine } from './video/index.ts';
 import type { VideoConfig } from './video/studio.ts';
@@ -14,6 +15,7 @@ export type EngineConfig = Pick<
   Config,
   'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES' | 'FLAMES_CACHE_HOURS'
 > &
+  Partial<Pick<Config, 'IMAGE_REGISTRIES'>> &
   VideoConfig;
 
 const TASK_FAULTS = new Set(['forbidden', 'not_found', 'invalid_input']);
@@ -43,6 +45,7 @@ export function createEngines(config: EngineConfig, worker = 'none'): Engines {
     createShellEngine(config, worker),
     createHttpEngine(config),
     createDockerEngine(config, worker),
+    createImageEngine(config, worker),
     createFlamesEngine(config),
     createVideoEngine(config, worker),
   ] as unknown as Engine[];

@@ -4,6 +4,11 @@ import { Backfill } from './backfill.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
+import { ContainerLogSegment } from './container-log-segment.ts';
+import { ContainerLogSource } from './container-log-source.ts';
+import { DockerContainer } from './docker-container.ts';
+import { DockerImage } from './docker-image.ts';
+import { DockerImageLog } from './docker-image-log.ts';
 import { FlamesCache } from './flames-cache.ts';
 import { FlamesDataset } from './flames-dataset.ts';
 import { FlamesPrompt } from './flames-prompt.ts';
@@ -13,6 +18,9 @@ import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
+import { LogArchive } from './log-archive.ts';
+import { LogStatsHourly } from './log-stats-hourly.ts';
+import { LogTemplate } from './log-template.ts';
 import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
@@ -85,4 +93,12 @@ export const entities = [
   FlamesCache,
   FlamesScoreSet,
   FlamesScore,
+  ContainerLogSegment,
+  ContainerLogSource,
+  DockerContainer,
+  DockerImage,
+  DockerImageLog,
+  LogArchive,
+  LogStatsHourly,
+  LogTemplate,
 ] as const;

@@ -52,7 +52,11 @@ it('rights are the ones that were agreed', () => {
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
   const templates = ['createTemplate', 'createTemplateVersion', 'deleteTemplate'];
   const flames = ['getFlamesStatistics', 'importFlamesRuns', 'registerOldFlamesRun'];
-  expect(ids('operator')).toEqual([...doors, ...workers, ...templates, ...flames, 'recomputeStatistics'].sort());
+  const logs = ['deleteSegments', 'getLogStats', 'getLogTrend', 'listLogTemplates', 'listLogArchives', 'downloadLogArchive'];
+  const images = ['listImages', 'getImage', 'listContainers', 'getContainer', 'listImageLogs', 'listLogsOfImage', 'getImageLog']
+    .concat(['streamImageLog', 'deleteImageLog', 'getImageLogStats', 'pullImage', 'pushImage', 'tagImage', 'removeImage'])
+    .concat(['buildImage', 'pruneImages', 'importImage']);
+  expect(ids('operator')).toEqual([...doors, ...workers, ...templates, ...flames, ...logs, ...images, 'recomputeStatistics'].sort());
 });
 
 describe.each(named)('%s', (_name, route) => {

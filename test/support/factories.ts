@@ -12,6 +12,7 @@ import type { FinalInstanceStatus } from '../../core/states.ts';
 import type { RateLimit } from '../../core/token-bucket.ts';
 import { defineEngine, type Engine, type Engines } from '../../engines/define-engine.ts';
 import { createFlamesEngine } from '../../engines/flames/index.ts';
+import { createImageEngine } from '../../engines/image/index.ts';
 import { createVideoEngine } from '../../engines/video/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
@@ -32,7 +33,13 @@ const engine = (kind: string, right: 'shell' | null): Engine =>
 
 const flames = createFlamesEngine({ OUTBOUND_ALLOW: ['127.0.0.1'], FLAMES_CACHE_HOURS: 1 });
 const video = createVideoEngine(loadConfig({}), 'none');
-const all = [engine('empty', null), engine('other', null), engine('shell', 'shell'), flames, video] as unknown as Engine[];
+/** Images as the real engine takes them, without a Docker Engine. */
+const images = {
+  ...createImageEngine({ DOCKER_HOST: undefined }, 'none'),
+  run: async () => completed({}),
+};
+
+const all = [engine('empty', null), engine('other', null), engine('shell', 'shell'), images, flames, video] as unknown as Engine[];
 
 /** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `flames` and `video` are the real ones. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };
