@@ -73,7 +73,8 @@ export function closedGates(candidate: Candidate, snapshot: Snapshot): { gates: 
 
 function beginPass(snapshot: Snapshot, candidates: readonly Candidate[]): Pass {
   const room = roomOf(snapshot);
-  return { snapshot, room, deal: deal(candidates, room, snapshot.shares), ...NOTHING_YET(snapshot) };
+  const closed = (candidate: Candidate): boolean => ownGates(candidate, room, snapshot.now).length > 0;
+  return { snapshot, room, deal: deal(candidates, room, { shares: snapshot.shares, closed }), ...NOTHING_YET(snapshot) };
 }
 
 const NOTHING_YET = (snapshot: Snapshot): Omit<Pass, 'snapshot' | 'room' | 'deal'> => ({
