@@ -1,5 +1,6 @@
 import type { Config } from '../config/env.ts';
 import type { RetentionPolicy } from '../core/retention.ts';
+import type { ArchivePolicy } from './archive-logs.ts';
 
 type Names =
   | 'RETENTION_RECORD_DAYS'
@@ -13,6 +14,14 @@ type Names =
   | 'RETENTION_AUDIT_DAYS'
   | 'RETENTION_FLAMES_LOG_DAYS';
 export type RetentionSettings = Pick<Config, Names>;
+export type ArchiveSettings = Pick<Config, 'RETENTION_SEGMENT_DAYS' | 'RETENTION_IMAGE_LOG_DAYS' | 'LOG_ARCHIVE'>;
+
+/** How long log segments and operations on images are kept, and whether they are written to files first. */
+export const archivePolicy = (config: ArchiveSettings): ArchivePolicy => ({
+  segment_days: config.RETENTION_SEGMENT_DAYS,
+  image_log_days: config.RETENTION_IMAGE_LOG_DAYS,
+  archive: config.LOG_ARCHIVE,
+});
 
 /** How long rows are kept, from the settings. */
 export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => ({

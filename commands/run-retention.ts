@@ -1,6 +1,7 @@
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { cutoffsOf, RETAINED, type Retained, type RetentionPolicy } from '../core/retention.ts';
 import { type Em, query } from '../entities/sql.ts';
+import { type ArchivePolicy, archiveOldLogs, removeOldUploads } from './archive-logs.ts';
 import { dropOldDays } from './drop-old-days.ts';
 import { sealStatistics } from './refresh-statistics.ts';
 import { removeSnapshots } from './remove-snapshots.ts';
@@ -10,15 +11,14 @@ import { writeAudit } from './write-audit.ts';
 /** `interrupted`: told to stop, or the database went away; the run stays open and goes on where the rows are. */
 export type RetentionEnd = { status: 'completed' | 'failed' | 'interrupted'; removed: Record<string, number>; error: string | null };
 
-/** `policy`: how long rows are kept; `signal`: stop after the batch under way. */
+/** `policy`: how long rows are kept; `signal`: stop after the batch under way; `archive`: what logs and images leave behind, and where (absent: they are left alone). */
 export type RetentionOptions = {
   fork(): Em;
   policy: RetentionPolicy;
   signal: AbortSignal;
-  /** Where pictures of violations are removed from; absent: they, and their violations, stay. */
-  artifacts?: ArtifactStore;
-  /** Whether days of detection records are archived before they go. */
-  archive?: boolean;
+  archive?: { policy: ArchivePolicy; artifacts: ArtifactStore };
+  /** Where pictures of violations are removed from (absent: they, and their violations, stay), and whether days of detection records are archived there before they go. */
+  detections?: { artifacts: ArtifactStore; archive: boolean };
 };
 
 /** One batch of a table that takes longer than this would be cut off by the session's own limit and tried for ever. */
@@ -37,6 +37,8 @@ export async function runRetention(id: number, options: RetentionOptions): Promi
       const before = cutoffs[table];
       if (before && !(await removeOld(options, { id, table, before }))) return await endOf(options.fork(), id, 'interrupted');
     }
+    await archive(options, id, as_of);
+    if (options.signal.aborted) return await endOf(options.fork(), id, 'interrupted');
   } catch (cause) {
     const { code, message } = cause as { code?: string; message: string };
     if (!HOPELESS.test(code ?? '')) throw cause;
@@ -45,6 +47,15 @@ export async function runRetention(id: number, options: RetentionOptions): Promi
   }
   await finish(options.fork(), id, { status: 'completed', error: null });
   return await endOf(options.fork(), id, 'completed');
+}
+
+async function archive({ fork, signal, archive: wanted }: RetentionOptions, id: number, as_of: Date): Promise<void> {
+  if (!wanted) return;
+  const onRemoved = (table: string, rows: number) => count(fork(), id, { [table]: rows });
+  await archiveOldLogs(as_of, { fork: () => fork(), signal, onRemoved, ...wanted }).catch((cause: unknown) => {
+    if (!signal.aborted) throw cause;
+  });
+  await removeOldUploads(wanted.artifacts, as_of);
 }
 
 async function begin(em: Em, id: number): Promise<Date> {
@@ -60,11 +71,11 @@ async function begin(em: Em, id: number): Promise<Date> {
 type Work = { id: number; table: Retained; before: Date };
 
 /** What goes before the rows of a table. @returns false when told to stop before the end */
-async function prepare({ fork, signal, artifacts, archive }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
-  if (table === 'violation_events' && artifacts) return await removeSnapshots(before, { fork, signal, artifacts });
+async function prepare({ fork, signal, detections }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
+  if (table === 'violation_events' && detections) return await removeSnapshots(before, { fork, signal, artifacts: detections.artifacts });
   if (table !== 'detection_records') return true;
   const counted = (tx: Em, rows: number) => count(tx, id, { detection_records: rows });
-  return await dropOldDays(before, { fork, signal, archive: archive && artifacts ? artifacts : null, counted });
+  return await dropOldDays(before, { fork, signal, archive: detections?.archive ? detections.artifacts : null, counted });
 }
 
 /** @returns false when told to stop before the end */

@@ -146,6 +146,33 @@ const Environment = z.object({
     .describe(
       'whether a day of detection records is written to the artifacts (archive/detection_records/<day>.ndjson.gz) before it is removed',
     ),
+  RETENTION_SEGMENT_DAYS: days
+    .default(30)
+    .describe('days for which log segments are kept, by whole months, and removed images and containers remembered; 0: for ever'),
+  RETENTION_IMAGE_LOG_DAYS: days.default(90).describe('days after its end for which an operation on images is kept; 0: for ever'),
+  LOG_ARCHIVE: flag
+    .default(true)
+    .describe('write log segments and operations on images to compressed files among the artifacts before they are removed'),
+  DATABASE_WARN_MB: z.coerce.number().int().min(0).default(20_480).describe('size of the database from which a warning is given; 0: never'),
+  IMAGE_REGISTRIES: list
+    .default([])
+    .describe(
+      'registries that images may come from and go to, as host or host:port, docker.io for Docker Hub; empty: any for operators, public ones for docker tasks',
+    ),
+  CONTAINER_LOGS: z
+    .enum(['off', 'tasks', 'labelled', 'all'])
+    .default('labelled')
+    .describe(
+      'containers whose logs are read into segments: none, those of docker tasks, also those with the label orchestrator.logs=true, or all',
+    ),
+  DOCKER_COMPARE_EVERY_S: z.coerce
+    .number()
+    .int()
+    .min(5)
+    .max(86_400)
+    .default(300)
+    .describe('seconds between full comparisons of images and containers with the Docker Engine'),
+  LOG_STATS_MAX_AGE_S: z.coerce.number().min(0).max(300).default(2).describe('how old the figures of log statistics may be, in seconds'),
   SLOW_QUERY_MS: z.coerce
     .number()
     .int()

@@ -6,6 +6,7 @@ import { createDetectionEngine, type DetectionConfig } from './detection/index.t
 import { createDockerEngine } from './docker/index.ts';
 import { createFlamesEngine } from './flames/index.ts';
 import { createHttpEngine } from './http/index.ts';
+import { createImageEngine } from './image/index.ts';
 import { createShellEngine } from './shell/index.ts';
 import { createVideoEngine } from './video/index.ts';
 import type { VideoConfig } from './video/studio.ts';
@@ -15,8 +16,9 @@ export type EngineConfig = Pick<
   Config,
   'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES' | 'FLAMES_CACHE_HOURS'
 > &
-  VideoConfig &
-  DetectionConfig;
+  DetectionConfig &
+  Partial<Pick<Config, 'IMAGE_REGISTRIES'>> &
+  VideoConfig;
 
 const TASK_FAULTS = new Set(['forbidden', 'not_found', 'invalid_input']);
 
@@ -46,6 +48,7 @@ export function createEngines(config: EngineConfig, worker = 'none'): Engines {
     createHttpEngine(config),
     createDockerEngine(config, worker),
     createDetectionEngine(config, worker),
+    createImageEngine(config, worker),
     createFlamesEngine(config),
     createVideoEngine(config, worker),
   ] as unknown as Engine[];

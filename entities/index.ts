@@ -9,10 +9,15 @@ import { BulkActionItem } from './bulk-action-item.ts';
 import { Camera } from './camera.ts';
 import { CameraLive } from './camera-live.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
+import { ContainerLogSegment } from './container-log-segment.ts';
+import { ContainerLogSource } from './container-log-source.ts';
 import { DetectionFrames } from './detection-frames.ts';
 import { DetectionMinute } from './detection-minute.ts';
 import { DetectionRecord } from './detection-record.ts';
 import { DetectionSession } from './detection-session.ts';
+import { DockerContainer } from './docker-container.ts';
+import { DockerImage } from './docker-image.ts';
+import { DockerImageLog } from './docker-image-log.ts';
 import { FlamesCache } from './flames-cache.ts';
 import { FlamesDataset } from './flames-dataset.ts';
 import { FlamesPrompt } from './flames-prompt.ts';
@@ -22,6 +27,9 @@ import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
+import { LogArchive } from './log-archive.ts';
+import { LogStatsHourly } from './log-stats-hourly.ts';
+import { LogTemplate } from './log-template.ts';
 import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
@@ -107,4 +115,12 @@ export const entities = [
   FlamesCache,
   FlamesScoreSet,
   FlamesScore,
+  ContainerLogSegment,
+  ContainerLogSource,
+  DockerContainer,
+  DockerImage,
+  DockerImageLog,
+  LogArchive,
+  LogStatsHourly,
+  LogTemplate,
 ] as const;

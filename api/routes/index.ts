@@ -11,7 +11,9 @@ import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
 import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
 import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
 import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
+import { containerLogRoutes } from './container-logs/index.ts';
 import { detectionRoutes } from './detections/index.ts';
+import { dockerRoutes } from './docker/index.ts';
 import { flamesRoutes } from './flames/index.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
@@ -161,4 +163,6 @@ export const routes: readonly Route[] = [
   ...flamesRoutes,
   ...detectionRoutes,
   ...alertRoutes,
+  ...containerLogRoutes,
+  ...dockerRoutes,
 ];

@@ -5,6 +5,7 @@ import { EngineError, type FieldProblem } from '../../core/errors.ts';
 import { parseOutboundAllow } from '../../core/outbound.ts';
 import { defineEngine, type EngineContext, type Submitter } from '../define-engine.ts';
 import { createDockerClient } from '../docker/client.ts';
+import { registryPolicy } from '../docker/registry-policy.ts';
 import { toolFinder } from '../ffmpeg/find-tools.ts';
 import { createOutboundAgent } from '../outbound-guard.ts';
 import { ShellGuard } from '../shell/guard.ts';
@@ -25,7 +26,8 @@ export type DetectionConfig = Pick<
   | 'ENGINE_SHELL'
   | 'DOCKER_HOST'
   | 'TASK_LOG_CAP_BYTES'
->;
+> &
+  Partial<Pick<Config, 'IMAGE_REGISTRIES'>>;
 
 /** What ffmpeg must have been built with, where it is wanted. */
 const NEEDS = { encoders: ['mjpeg'], filters: ['fps', 'scale', 'format'] };
@@ -82,6 +84,7 @@ export function createDetectionEngine(config: DetectionConfig, worker: string) {
       client: createDockerClient(config.DOCKER_HOST),
       worker,
       log_bytes: config.TASK_LOG_CAP_BYTES,
+      policy: registryPolicy(config),
       active: new Set(),
       facts: null,
     },

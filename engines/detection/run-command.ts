@@ -69,6 +69,7 @@ type Started = { child: ShellChild; pid: number; uid: number | null; runid: stri
 function endedBy(stream: Readable): { output: AsyncIterable<Buffer>; end(): void } {
   let waits_since: number | null = null;
   let timer: NodeJS.Timeout | null = null;
+  let over = false;
   async function* chunks(): AsyncGenerator<Buffer> {
     const source = stream[Symbol.asyncIterator]();
     try {
@@ -80,12 +81,13 @@ function endedBy(stream: Readable): { output: AsyncIterable<Buffer>; end(): void
         yield next.value as Buffer;
       }
     } finally {
+      over = true;
       if (timer) clearInterval(timer);
     }
   }
   const end = (): void => {
     const given_up = () => waits_since !== null && performance.now() - waits_since > DRAIN_MS;
-    timer = setInterval(() => given_up() && stream.destroy(), DRAIN_MS / 8);
+    if (!over) timer = setInterval(() => given_up() && stream.destroy(), DRAIN_MS / 8);
   };
   return { output: chunks(), end };
 }

@@ -53,7 +53,13 @@ it('rights are the ones that were agreed', () => {
   const templates = ['createTemplate', 'createTemplateVersion', 'deleteTemplate'];
   const flames = ['getFlamesStatistics', 'importFlamesRuns', 'registerOldFlamesRun'];
   const alerts = ['changeAlertRule', 'createAlertRule', 'deleteAlertRule', 'getAlertRule', 'listAlertRules'];
-  expect(ids('operator')).toEqual([...alerts, ...doors, ...workers, ...templates, ...flames, 'recomputeStatistics'].sort());
+  const logs = ['deleteSegments', 'getLogStats', 'getLogTrend', 'listLogTemplates', 'listLogArchives', 'downloadLogArchive'];
+  const images = ['listImages', 'getImage', 'listContainers', 'getContainer', 'listImageLogs', 'listLogsOfImage', 'getImageLog']
+    .concat(['streamImageLog', 'deleteImageLog', 'getImageLogStats', 'pullImage', 'pushImage', 'tagImage', 'removeImage'])
+    .concat(['buildImage', 'pruneImages', 'importImage']);
+  expect(ids('operator')).toEqual(
+    [...doors, ...alerts, ...workers, ...templates, ...flames, ...logs, ...images, 'recomputeStatistics'].sort(),
+  );
 });
 
 describe.each(named)('%s', (_name, route) => {

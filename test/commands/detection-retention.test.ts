@@ -67,7 +67,7 @@ it('drops whole days of records, keeps violations and statistics longer, and ses
     detection_minutes: 1,
     statistics_hourly: 1,
   });
-  const { status, removed } = await run({ artifacts: createFolderStore(folder) });
+  const { status, removed } = await run({ detections: { artifacts: createFolderStore(folder), archive: false } });
   expect({ status, removed }).toMatchObject({
     status: 'completed',
     removed: { detection_records: 12, violation_events: 2, detection_minutes: 1, statistics_hourly: 1, detection_sessions: 1 },
@@ -82,7 +82,7 @@ it('drops whole days of records, keeps violations and statistics longer, and ses
 it('archives a day before it goes, with everything that is in it', async () => {
   await store(40);
   const artifacts = createFolderStore(folder);
-  await run({ artifacts, archive: true });
+  await run({ detections: { artifacts, archive: true } });
   const day = new Date(daysAgo(40)).toISOString().slice(0, 10);
   const key = `archive/detection_records/${day}.ndjson.gz`;
   const chunks: Buffer[] = [];
@@ -109,7 +109,7 @@ it('keeps confirmed violations four times as long, and removes pictures before t
     ]);
   }
   expect((await run()).removed).not.toHaveProperty('violation_events');
-  expect((await run({ artifacts })).removed).toMatchObject({ violation_events: 1 });
+  expect((await run({ detections: { artifacts, archive: false } })).removed).toMatchObject({ violation_events: 1 });
   const left = (await Promise.all([100, 359, 361].map((days) => artifacts.stat(`snapshots/${days}.jpg`)))).map(Boolean);
   expect(left).toEqual([true, true, false]);
 });

@@ -174,7 +174,7 @@ test('a run that is broken off anywhere leaves every promise kept, goes on where
 });
 
 test('no transaction removes more than a thousand rows of a table, of fifty thousand', async () => {
-  await makeOldTasks(em, { tasks: 12_500, age_days: 70, lines: 4 });
+  for (const _ of [1, 2, 3, 4, 5]) await makeOldTasks(em, { tasks: 2_500, age_days: 70, lines: 4 });
   await query(em, `create table removals (tab text, n int)`);
   await query(
     em,

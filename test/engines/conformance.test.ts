@@ -36,7 +36,9 @@ let db: TestDatabase;
 const STARTED = /^started$|^scene 1: attempt/;
 const hasStarted = (run: TestRun): boolean => run.lines.some(({ text }) => STARTED.test(text));
 /** How soon a stop must have taken effect; others: a second. */
-const PATIENCE_MS: Record<string, number> = { docker: 8_000, video: 5_000 };
+const PATIENCE_MS: Record<string, number> = { docker: 8_000, image: 8_000, video: 5_000 };
+/** Engines that need a Docker Engine. */
+const OF_DOCKER = ['docker', 'image'];
 
 /** Parameters of a run that succeeds and of one that does not end by itself, by kind. An engine without a row here fails its tests. */
 const cases: Record<string, () => { good: Record<string, unknown>; endless: Record<string, unknown>; bad: Record<string, unknown>[] }> = {
@@ -96,6 +98,27 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
       { ...evaluationOf(flames.model, 1), scorer: { kind: 'rules', rules: [{ match: 'exact', score: 3 }] } },
     ],
   }),
+  image: () => ({
+    good: { operation: 'tag', worker: 'w', image: TEST_IMAGE, target: `orchestrator-test/conformance:${process.pid}` },
+    endless: {
+      operation: 'build',
+      worker: 'w',
+      target: `orchestrator-test/conformance:${process.pid}`,
+      dockerfile: `FROM ${TEST_IMAGE}\nRUN ["sh", "-c", "echo started; sleep 600"]`,
+    },
+    bad: [
+      { operation: 'pull', worker: 'w' },
+      { operation: 'pull', image: 'a' },
+      { operation: 'pull', worker: 'w', image: 'a', target: 'b' },
+      { operation: 'pull', worker: 'w', image: 'a b' },
+      { operation: 'tag', worker: 'w', image: 'a', target: 'UPPER' },
+      { operation: 'run', worker: 'w', image: 'a' },
+      { operation: 'import', worker: 'w', target: 'a', artifact: '../secret' },
+      { operation: 'build', worker: 'w', target: 'a', dockerfile: 'FROM a', files: { '../x': '' } },
+      { operation: 'build', worker: 'w', target: 'a', dockerfile: 'FROM a', network: 'host' },
+      { operation: 'prune', worker: 'w', until_hours: -1 },
+    ],
+  }),
   docker: () => ({
     good: { image: TEST_IMAGE, command: ['true'], network: 'none' },
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
@@ -140,6 +163,7 @@ async function openRun(kind: string): Promise<TestRun> {
     return await engineRun({ em: () => db.orm.em.fork() as Em, instance: { task_id: await makeVideoTask(db.em as Em) } });
   if (kind === 'detection')
     return await engineRun({ em: () => flames.db.orm.em.fork() as Em, instance: await runningInstance(flames.db.em) });
+  if (kind === 'image') return await engineRun({ em: () => db.orm.em.fork() as Em });
   if (kind !== 'flames') return await engineRun();
   const parameters = cases.flames?.().good ?? {};
   return (await beginRun({ ctx: flames.ctx, artifacts: flames.artifacts, parameters })).run;
@@ -161,11 +185,15 @@ beforeAll(async () => {
   await makeVideoWorld(db.em as Em);
 });
 afterAll(async () => {
-  await db.drop();
   server.closeAllConnections();
   server.close();
   await Promise.all([flames.model.stop(), flames.mute.stop(), flames.artifacts.remove()]);
   await flames.db.drop();
+  await testDocker()
+    .getImage(`orchestrator-test/conformance:${process.pid}`)
+    .remove()
+    .catch(() => undefined);
+  await db.drop();
 });
 
 test('making the engines starts nothing and keeps no process alive', () => {
@@ -185,7 +213,7 @@ test('kinds are unique, and an unknown one is undefined', () => {
 });
 
 describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engine %s', (kind, engine) => {
-  const runs = kind === 'docker' && !hasDocker && !process.env.CI ? test.skip : test;
+  const runs = OF_DOCKER.includes(kind) && !hasDocker && !process.env.CI ? test.skip : test;
   const given = () => cases[kind]?.() ?? { good: {}, endless: {}, bad: [] };
 
   test('declares what the rest of the system asks it for', () => {
@@ -258,6 +286,8 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
     const key = { api_key: { secret: 'none' } };
     if (kind === 'flames')
       return void (await refusedSecret({ ...given().good, model: { base_url: flames.model.base_url, name: 'm', ...key } }));
+    if (kind === 'image')
+      return void (await refusedSecret({ operation: 'pull', worker: 'w', image: '127.0.0.1:9/x', credentials: 'none' }));
     await refusedSecret({ ...given().good, env: { A: { secret: 'none' } } });
   });
 
@@ -268,7 +298,7 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   }
 
   runs('its sweep leaves nothing of instances that are not live', async () => {
-    await engine.sweep?.(new Set(), (await engineRun()).context.logger);
+    await engine.sweep?.(new Set(), (await openRun(kind)).context.logger);
     if (kind !== 'docker') return;
     const filters = { label: [`orchestrator.worker=conformance-${process.pid}`] };
     expect(await testDocker().listContainers({ all: true, filters })).toEqual([]);

@@ -12,6 +12,7 @@ import type { FinalInstanceStatus } from '../../core/states.ts';
 import type { RateLimit } from '../../core/token-bucket.ts';
 import { defineEngine, type Engine, type Engines } from '../../engines/define-engine.ts';
 import { createFlamesEngine } from '../../engines/flames/index.ts';
+import { createImageEngine } from '../../engines/image/index.ts';
 import { createVideoEngine } from '../../engines/video/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
@@ -32,7 +33,13 @@ const engine = (kind: string, right: 'shell' | null): Engine =>
 
 const flames = createFlamesEngine({ OUTBOUND_ALLOW: ['127.0.0.1'], FLAMES_CACHE_HOURS: 1 });
 const video = createVideoEngine(loadConfig({}), 'none');
-const all = [engine('empty', null), engine('other', null), engine('shell', 'shell'), flames, video] as unknown as Engine[];
+/** Images as the real engine takes them, without a Docker Engine. */
+const images = {
+  ...createImageEngine({ DOCKER_HOST: undefined }, 'none'),
+  run: async () => completed({}),
+};
+
+const all = [engine('empty', null), engine('other', null), engine('shell', 'shell'), images, flames, video] as unknown as Engine[];
 
 /** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `flames` and `video` are the real ones. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };
@@ -70,6 +77,7 @@ export async function makeQueue(em: Em, name = 'q', options: QueueOptions = {}):
 
 export type WorkerOptions = Partial<Size> & { pool?: string; engines?: string[]; boot_id?: string };
 
+/** A worker whose heart has beaten an hour ahead: nobody beats it in tests of commands, however long they take. */
 export async function makeWorker(em: Em, id = 'w', options: WorkerOptions = {}): Promise<string> {
   const { cpu, memory_mb, pool, engines, boot_id } = {
     ...LARGE,
@@ -80,7 +88,8 @@ export async function makeWorker(em: Em, id = 'w', options: WorkerOptions = {}):
   };
   await query(
     em,
-    `insert into workers (id, pool, hostname, pid, boot_id, total_cpu, total_memory, engines) values ($1, $2, 'host', 1, $3, $4, $5, $6)`,
+    `insert into workers (id, pool, hostname, pid, boot_id, total_cpu, total_memory, engines, heartbeat_at)
+     values ($1, $2, 'host', 1, $3, $4, $5, $6, now() + interval '1 hour')`,
     [id, pool, boot_id, cpu, memory_mb, engines],
   );
   return id;

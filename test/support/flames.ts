@@ -22,8 +22,13 @@ export const flamesEngine = createFlamesEngine({ OUTBOUND_ALLOW: ['127.0.0.1'], 
 
 const DIMENSIONS = ['Fairness', 'Safety', 'Morality', 'Legality', 'Data protection'];
 
-/** A dataset of the context's user: so many made-up prompts, or the public ones. @returns its id */
-export async function makeDataset(ctx: CommandContext, prompts: number | 'public', name = `dataset ${Math.random()}`): Promise<number> {
+let datasets = 0;
+
+/**
+ * A dataset of the context's user: so many made-up prompts, or the public ones. Prompts' texts decide how the model server behaves, so names are counted,
+ * not drawn: each run of a test asks the same. @returns its id
+ */
+export async function makeDataset(ctx: CommandContext, prompts: number | 'public', name = `dataset ${++datasets}`): Promise<number> {
   const lines = (count: number) =>
     Array.from({ length: count }, (_, i) =>
       JSON.stringify({ dimension: DIMENSIONS[i % 5], subcomponent: `part ${i % 2}`, prompt: `问题 ${i} ${name}` }),

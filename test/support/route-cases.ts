@@ -7,7 +7,9 @@ import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
 import { ALERT_CASES } from './route-cases-alerts.ts';
 import { DETECTION_CASES } from './route-cases-detections.ts';
+import { DOCKER_ROUTE_CASES } from './route-cases-docker.ts';
 import { FLAMES_CASES } from './route-cases-flames.ts';
+import { LOG_ROUTE_CASES } from './route-cases-logs.ts';
 import { VIDEO_CASES } from './route-cases-video.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
@@ -231,4 +233,6 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   getRetentionRun: at((id) => `/admin/retention/${id}`, retentionRun),
   ...DETECTION_CASES,
   ...ALERT_CASES,
+  ...LOG_ROUTE_CASES,
+  ...DOCKER_ROUTE_CASES,
 };
