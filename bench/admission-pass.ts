@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { admit } from '../commands/admit.ts';
 import { finishInstances } from '../commands/finish-instances.ts';
-import { HEADS_OF_GROUPS } from '../commands/snapshot.ts';
+import { FIRST_IN_LINE, HEADS_OF_GROUPS } from '../commands/snapshot.ts';
 import { completed } from '../core/outcome.ts';
 import { createOrm } from '../entities/orm.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
@@ -12,8 +12,11 @@ import { migrateUp } from '../platform/migrations.ts';
 import { runEntry } from '../platform/run-entry.ts';
 import { median } from './percentiles.ts';
 
-/** What one admission pass costs with so many waiting tasks, in milliseconds: one that starts nothing, and one that starts what an end made room for. */
-type Cost = { waiting: number; candidates: number; needs: number; keys: number; idle_ms: number; refill_ms: number };
+/**
+ * What one admission pass costs with so many waiting tasks, in milliseconds: one that starts nothing, one that starts what an end made room for, and one that
+ * writes down why the head of each need does not start, as a dispatcher does once a second: its cost goes with the needs, not with the tasks.
+ */
+type Cost = { waiting: number; candidates: number; needs: number; keys: number; idle_ms: number; refill_ms: number; recorded_ms: number };
 
 const SIZES = [100, 10_000, 100_000];
 const KEYS = 10_000;
@@ -62,35 +65,44 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 
 async function measure(em: Em, waiting: number): Promise<Cost> {
   await prepare(em, waiting);
-  const [idle, refill]: [number[], number[]] = [[], []];
+  const [idle, refill, recorded]: [number[], number[], number[]] = [[], [], []];
   for (let n = 0; n < PASSES; n += 1) {
     idle.push(await timed(() => admit(em, { record: false })));
     const live = await query<{ runid: string }>(em, `select runid from grants where released_at is null order by runid limit 1`);
     const items = live.map(({ runid }) => ({ runid, lease_epoch: null, outcome: completed({}) }));
     await finishInstances(em, items, 'bench');
     refill.push(await timed(() => admit(em, { record: false })));
+    recorded.push(await timed(() => admit(em, { record: true })));
   }
   const [counts] = await query<Pick<Cost, 'candidates' | 'needs' | 'keys'>>(
     em,
     `select count(*) filter (where not parked)::int4 as candidates, count(distinct need)::int4 as needs, count(distinct concurrency_key)::int4 as keys
      from tasks where status = 'queued'`,
   );
-  return { waiting, ...(counts as Pick<Cost, 'candidates' | 'needs' | 'keys'>), idle_ms: median(idle), refill_ms: median(refill) };
+  const figures = { idle_ms: median(idle), refill_ms: median(refill), recorded_ms: median(recorded) };
+  return { waiting, ...(counts as Pick<Cost, 'candidates' | 'needs' | 'keys'>), ...figures };
 }
 
-async function planOf(em: Em): Promise<string> {
-  const rows = await queryOnce<Record<string, string>>(em, `explain (analyze, costs off, timing off, buffers off) ${HEADS_OF_GROUPS}`, [
-    ['q'],
-  ]);
+/** The statements that a pass reads tasks with: the first of each queue, and the head of each need where those are not enough. */
+const PLANS: [string, unknown[]][] = [
+  [FIRST_IN_LINE, [['q'], ['p'], [1.5], [1_000], 32]],
+  [HEADS_OF_GROUPS, [['q']]],
+];
+
+async function planOf(em: Em, [sql, parameters]: [string, unknown[]]): Promise<string> {
+  const rows = await queryOnce<Record<string, string>>(em, `explain (analyze, costs off, timing off, buffers off) ${sql}`, parameters);
   return rows.map((row) => row['QUERY PLAN']).join('\n');
 }
 
-function show(costs: readonly Cost[], plan: string): void {
-  const table = costs.map(({ idle_ms, refill_ms, ...rest }) => ({ ...rest, idle_ms: idle_ms.toFixed(2), refill_ms: refill_ms.toFixed(2) }));
-  for (const row of table) process.stdout.write(`${JSON.stringify(row)}\n`);
+function show(costs: readonly Cost[], plans: readonly string[]): void {
+  const round = (ms: number) => Math.round(ms * 100) / 100;
+  for (const { idle_ms, refill_ms, recorded_ms, ...rest } of costs) {
+    const row = { ...rest, idle_ms: round(idle_ms), refill_ms: round(refill_ms), recorded_ms: round(recorded_ms) };
+    process.stdout.write(`${JSON.stringify(row)}\n`);
+  }
   const [first, last] = [costs[0] as Cost, costs.at(-1) as Cost];
-  const ratio = { idle: (last.idle_ms / first.idle_ms).toFixed(2), refill: (last.refill_ms / first.refill_ms).toFixed(2) };
-  process.stdout.write(`${JSON.stringify({ ratio_of_largest_to_smallest: ratio })}\n${plan}\n`);
+  const ratio = { idle: round(last.idle_ms / first.idle_ms), refill: round(last.refill_ms / first.refill_ms) };
+  process.stdout.write(`${JSON.stringify({ ratio_of_largest_to_smallest: ratio })}\n${plans.join('\n\n')}\n`);
 }
 
 await runEntry(async () => {
@@ -106,7 +118,9 @@ await runEntry(async () => {
       say(`${waiting} waiting tasks`);
       costs.push(await measure(em, waiting));
     }
-    show(costs, await planOf(em));
+    const plans: string[] = [];
+    for (const plan of PLANS) plans.push(await planOf(em, plan));
+    show(costs, plans);
   } finally {
     await orm.close(true);
     await postgres.stop();

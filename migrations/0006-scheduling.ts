@@ -5,7 +5,8 @@ import { LOCKS, LOCKS_DOWN } from './0006-locks.ts';
 /** One order of locks, token buckets, shares of users, deadlines. Functions and triggers are beside it. */
 export class Migration0006Scheduling extends Migration {
   override up(): void {
-    for (const statement of [...TABLES, ...COLUMNS, ...WAITING('parked, throttled, '), ...LOCKS, ...FUNCTIONS]) this.addSql(statement);
+    for (const statement of [...TABLES, ...COLUMNS, ...WAITING('parked, throttled, cpu, memory_mb, '), LINE, ...LOCKS, ...FUNCTIONS])
+      this.addSql(statement);
   }
 
   override down(): void {
@@ -39,11 +40,14 @@ const WAITING = (before_need: string): string[] => [
   `create index idx_tasks_waiting on tasks (queue, ${before_need}need, vtime, uuid) where status = 'queued'`,
 ];
 
+const LINE = `create index idx_tasks_line on tasks (queue, vtime, uuid) where status = 'queued' and not parked and not throttled`;
+
 const DROPS = [
   `drop table if exists "user_shares" cascade`,
   `drop table if exists "rate_buckets" cascade`,
   `drop index if exists "idx_tasks_waiting"`,
   `drop index if exists "idx_tasks_rate"`,
+  `drop index if exists "idx_tasks_line"`,
   `alter table "tasks" drop column "rate_key", drop column "throttled", drop column "deadline", drop column "losses"`,
   `alter table "template_versions" drop column "rate_limit"`,
   `alter table "queues" drop column "rate_limit", drop column "fairness"`,
