@@ -1,5 +1,5 @@
 import type { Outcome } from '../core/outcome.ts';
-import { type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
+import { MOST_LOSSES, type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
 import { type Em, query } from '../entities/sql.ts';
 
 /**
@@ -108,7 +108,7 @@ with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.concurrency_key, t.quota_cost
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.concurrency_key, t.quota_cost, t.losses
   from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 line as materialized (
@@ -122,7 +122,8 @@ i as (
   where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, locked.held, locked.concurrency_key, locked.quota_cost,
-    case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
+    case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled'
+      when f.next = 'queued' and f.status = 'lost' and f.code <> 'start_timeout' and locked.losses >= ${MOST_LOSSES - 1} then 'failed' when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
 lg as (
   select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
   from grants join i on i.runid = grants.runid where coalesce(grants.released_at, 'infinity') = 'infinity'),
@@ -162,6 +163,7 @@ t as (
     completed_at = case when i.decided in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
     retries_used = tasks.retries_used + i.charged,
     start_timeouts = case when i.code = 'start_timeout' then tasks.start_timeouts + 1 else 0 end,
+    losses = case when i.status <> 'lost' then 0 when i.code = 'start_timeout' then tasks.losses else tasks.losses + 1 end,
     progress = i.progress,
     result = i.result,
     error = i.error

@@ -78,7 +78,7 @@ type Resolved = PreparedVersion & {
  */
 export async function prepareTasks(ctx: CommandContext, items: readonly IndexedItem[], engines: Engines): Promise<PreparedTask[]> {
   const resolved = await resolve(
-    ctx.em,
+    ctx,
     items.map(({ item }) => item),
   );
   const problems: Problem[] = [];
@@ -212,13 +212,17 @@ const wantedBy = (row: Resolved): Wanted => ({
   template_version: row.wanted_version ?? undefined,
 });
 
-async function resolve(em: Em, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
+/** A worker that says nothing for so long is not counted on, unless the context knows better. */
+const LOST_AFTER_S = 60;
+
+async function resolve(ctx: CommandContext, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
   const pairs = new Map(items.map((item) => [pairKey(item), item]));
   const wanted = [...pairs.values()];
-  const rows = await query<Resolved>(em, RESOLVE, [
+  const rows = await query<Resolved>(ctx.em, RESOLVE, [
     wanted.map((item) => item.template),
     wanted.map((item) => item.queue ?? null),
     wanted.map((item) => item.template_version ?? null),
+    ctx.lost_after_s ?? LOST_AFTER_S,
   ]);
   return new Map(rows.map((row) => [pairKey(wantedBy(row)), row]));
 }
@@ -230,7 +234,7 @@ select w.template as wanted_template, w.queue as wanted_queue, w.version as want
   q.name as queue_name, q.status as queue_status, q.step_s, q.fairness, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,
-  exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - interval '60 seconds'
+  exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - make_interval(secs => $4)
     and t.engine = any(engines)) as offered
 from unnest($1::text[], $2::text[], $3::int4[]) as w(template, queue, version)
 join templates t on t.name = w.template

@@ -63,6 +63,7 @@ export function parseCron(cron: string, seconds: boolean): CronFields {
   if (text.startsWith('@')) throw bad(cron, `expected one of ${Object.keys(NAMED).join(', ')}, "@every 15m", or 5 fields`);
   const count = text.split(/\s+/).length;
   refuseCount(cron, count, seconds && !(cron.trim().toLowerCase() in NAMED));
+  if (/(\d|L)W\b/i.test(text)) throw bad(cron, '"W" (the weekday nearest to a date) is not supported: name the weekdays, or two dates');
   if (/(^|[\s,])H/i.test(text)) throw bad(cron, '"H" is not supported: use jitter_s to spread schedules');
   try {
     return fieldsOf(CronExpressionParser.parse(text, { tz: 'UTC' }).fields);

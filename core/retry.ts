@@ -26,13 +26,19 @@ export function backoffSeconds(policy: RetryPolicy, retry: number, random: numbe
   return delay * (1 - policy.jitter * random);
 }
 
+/**
+ * So many instances in a row may be lost with their workers; with the last of them the task fails with `worker_lost`, since it may be what kills them. Counted with
+ * the task's row (`commands/finish-instances.ts`), because whoever ends an instance need not know of those before it.
+ */
+export const MOST_LOSSES = 5;
+
 /** What becomes of the task when its instance has ended; `delay_s` until it queues again. */
 export type NextStep = { task: 'completed' | 'failed' | 'cancelled' } | { task: 'retry'; delay_s: number; charged: boolean };
 
 type EndedInstance = { policy: RetryPolicy; retries_used: number; at_most_once: boolean; random: number };
 
 /**
- * Decides between final and again. A lost instance queues again at once and free of charge unless the task is `at_most_once`; one that nobody
+ * Decides between final and again. A lost instance queues again at once and free of charge unless the task is `at_most_once` (but see `MOST_LOSSES`); one that nobody
  * started always does. Failed and timed-out ones follow the policy; cancelled ones, and those whose total time-out is over, are final.
  */
 export function nextStep(outcome: Pick<Outcome, 'status' | 'code'>, ended: EndedInstance): NextStep {

@@ -31,6 +31,7 @@ const COLUMNS = [
   `alter table "queues" add constraint "queues_fairness_check" check ("fairness" in ('none', 'user'))`,
   `alter table "template_versions" add "rate_limit" jsonb null`,
   `alter table "tasks" add "rate_key" text null, add "throttled" boolean not null default false, add "deadline" timestamptz(3) null, add "losses" int not null default 0`,
+  `alter table "schedules" add "exclude" jsonb not null default '[]'`,
   `create index idx_tasks_rate on tasks (rate_key, throttled, queue, need, vtime, uuid) where rate_key is not null and status = 'queued'`,
   `alter table "tasks" add constraint "tasks_losses_check" check (losses >= 0)`,
 ];
@@ -49,6 +50,7 @@ const DROPS = [
   `drop index if exists "idx_tasks_rate"`,
   `drop index if exists "idx_tasks_line"`,
   `alter table "tasks" drop column "rate_key", drop column "throttled", drop column "deadline", drop column "losses"`,
+  `alter table "schedules" drop column "exclude"`,
   `alter table "template_versions" drop column "rate_limit"`,
   `alter table "queues" drop column "rate_limit", drop column "fairness"`,
 ];

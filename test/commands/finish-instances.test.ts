@@ -2,44 +2,36 @@ import { admit } from '../../commands/admit.ts';
 import { cancelTask } from '../../commands/cancel-task.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
-import { checkInvariants } from '../../commands/invariants.ts';
 import { releaseDue } from '../../commands/release-due.ts';
+import { retryTask } from '../../commands/retry-task.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
 import {
   admitAll,
   claim,
   contextOf,
-  emptyDatabase,
   heldAmounts,
   makeTemplate,
   makeUser,
-  makeWorld,
   NOTHING_HELD,
   outcome,
   startTask,
   submit,
+  submitOne,
   taskRow,
 } from '../support/factories.ts';
+import { useWorld } from '../support/use-world.ts';
 
 const RETRY = { max_attempts: 3, initial_s: 60, factor: 2, max_s: 600, jitter: 0 };
 
 describe('finishInstances', () => {
   let db: TestDatabase;
   let ctx: CommandContext;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-  });
-  afterAll(() => db.drop());
-  beforeEach(async () => {
-    await emptyDatabase(db.em);
-    ctx = await makeWorld(db.em);
+  useWorld(async (world) => {
+    ({ db, ctx } = world);
     await makeTemplate(db.em, 'retried', { retry: RETRY });
     await makeTemplate(db.em, 'once', { at_most_once: true, retry: RETRY });
-  });
-  afterEach(async () => {
-    expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
   });
 
   const finish = (
@@ -47,6 +39,38 @@ describe('finishInstances', () => {
     status: FinalInstanceStatus = 'completed',
     { epoch = 1, em = db.em }: { epoch?: number | null; em?: Em } = {},
   ) => finishInstances(em, [{ runid, lease_epoch: epoch, outcome: outcome(status) }], 'worker:w');
+
+  describe('of lost instances', () => {
+    /** Runs the task once more and loses, or otherwise ends, its instance. */
+    const again = async (status: FinalInstanceStatus, code: string = status) => {
+      const [instance] = await admit(db.em);
+      await finishInstances(db.em, [{ runid: instance?.runid ?? '', lease_epoch: null, outcome: outcome(status, code) }], 'reconciler');
+    };
+
+    it('repeats the task free of charge, but fails it with the fifth in a row: it may be what kills its workers', async () => {
+      const { uuid } = await submitOne(ctx, { template: 'retried' });
+      for (let n = 0; n < 4; n += 1) await again('lost', 'worker_lost');
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 4, retries_used: 0 });
+      await again('lost', 'worker_lost');
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'failed', status_reason: 'worker_lost', error: { code: 'worker_lost' } });
+      await retryTask(ctx, uuid);
+      await again('lost', 'worker_lost');
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 6 });
+    });
+
+    it('counts anew after an end of another kind, goes on over one that nobody began, and lets a cancellation win', async () => {
+      const { uuid } = await submitOne(ctx, { template: 'retried' });
+      await again('lost', 'worker_lost');
+      await again('failed');
+      await query(db.em, `update tasks set not_before = now()`);
+      await releaseDue(db.em);
+      for (const code of ['worker_lost', 'worker_lost', 'start_timeout', 'worker_lost', 'worker_lost']) await again('lost', code);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 7 });
+      await query(db.em, `update tasks set cancel_requested_at = now()`);
+      await again('lost', 'worker_lost');
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'cancelled' });
+    });
+  });
 
   it('stores result, end and history, and gives everything back', async () => {
     const { runid, task } = await startTask(ctx);

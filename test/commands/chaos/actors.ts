@@ -199,6 +199,9 @@ const operate: Action = async (chaos, random) => {
   count(chaos, 'operated');
 };
 
+/** Everything that an actor may do, by name. */
+export const ACTIONS = { dispatch, release, send, sendAfter, cancel, cancelSome, retry, control, sweep, take, finish, heartbeat, operate };
+
 /** Who takes part: each has what it may do, and repeats it until the run is over. */
 export const ACTORS: Record<string, Action[]> = {
   'dispatcher 1': [dispatch, dispatch, release, keepBooks],
