@@ -1,5 +1,6 @@
 import { type Decisions, decide } from '../core/admission.ts';
 import type { Snapshot } from '../core/admission-state.ts';
+import { roomFor, roomOf } from '../core/room.ts';
 import type { BucketShape } from '../core/token-bucket.ts';
 import type { Em } from '../entities/sql.ts';
 import { chooseInLine } from './choose-in-line.ts';
@@ -20,7 +21,7 @@ export type Choice = { snapshot: Sight; decisions: Decisions; missing: BucketSha
 export type Choosing = { queues: readonly string[]; limit: number; lock: boolean; whole?: boolean; depths?: readonly number[] };
 
 const FIRST_DEPTH = 1;
-const FACTOR = 8;
+const FACTOR = 50;
 
 /**
  * Decides which tasks of the queues start now, as if all that wait had been read. Mostly the first tasks of each queue are enough for that. Where they are
@@ -58,10 +59,11 @@ async function chooseByGroup(
   { limit, decide: decideOn }: { limit: number; decide: (candidates: Waiting[]) => Promise<Choice> },
 ): Promise<Choice> {
   const depths: Depths = new Map();
-  let candidates = await headsOfGroups(em, queues);
-  for (;;) {
+  const { heads, alone } = await headsOfGroups(em, queues);
+  for (const group of alone) depths.set(keyOf(group), limit);
+  for (let candidates = heads; ; ) {
     const choice = await decideOn(candidates);
-    const short = usedUp(candidates, choice.decisions, depths).filter((group) => depthOf(depths, group) < limit);
+    const short = usedUp(choice, depths).filter(({ group, most }) => depthOf(depths, group) < Math.min(limit, most));
     if (short.length === 0) return choice;
     candidates = await deepened(em, candidates, { short, depths, limit });
   }
@@ -74,22 +76,31 @@ const depthOf = (depths: Depths, group: Pick<Group, 'queue' | 'need'>): number =
 
 const keyOf = ({ queue, need }: Pick<Group, 'queue' | 'need'>): string => `${queue}\n${need}`;
 
+/** A group of which more is to be read; there is room for `most` of its tasks, so more than that need not be seen, but for those that lack a token. */
+type Short = { group: Group; most: number };
+
 /** Groups of which everything that was read starts or lacks a token, and of which there may be more. */
-function usedUp(candidates: readonly Waiting[], { admissions, dry }: Decisions, depths: Depths): Group[] {
+function usedUp({ snapshot, decisions: { admissions, dry } }: Choice, depths: Depths): Short[] {
+  const room = roomOf(snapshot);
   const starts = new Set(admissions.map(({ uuid }) => uuid));
-  const passed = ({ uuid, bucket }: Waiting): boolean => starts.has(uuid) || (bucket !== null && dry.has(bucket));
-  const groups = [...Map.groupBy(candidates, keyOf).values()].map((members) => ({ first: members[0] as Waiting, members }));
+  const isDry = ({ bucket }: Waiting): boolean => bucket !== null && dry.has(bucket);
+  const groups = [...Map.groupBy(snapshot.candidates, keyOf).values()].map((members) => ({ first: members[0] as Waiting, members }));
   return groups
-    .filter(({ first, members }) => members.length >= depthOf(depths, first) && members.every(passed))
-    .map(({ first: { queue, need, amount } }) => ({ queue, need, amount }));
+    .filter(({ first, members }) => members.length >= depthOf(depths, first) && members.every((one) => starts.has(one.uuid) || isDry(one)))
+    .map(({ first, members }) => ({
+      group: { queue: first.queue, need: first.need, amount: first.amount },
+      most: roomFor(first, room) + members.filter(isDry).length,
+    }));
 }
 
-type Deepening = { short: readonly Group[]; depths: Depths; limit: number };
+type Deepening = { short: readonly Short[]; depths: Depths; limit: number };
 
 /** Reads the groups that were used up further, all to the same depth. */
 async function deepened(em: Em, candidates: readonly Waiting[], { short, depths, limit }: Deepening): Promise<Waiting[]> {
-  const depth = Math.min(limit, FACTOR * Math.max(...short.map((group) => depthOf(depths, group))));
-  for (const group of short) depths.set(keyOf(group), depth);
-  const old = new Set(short.map(keyOf));
-  return [...candidates.filter((candidate) => !old.has(keyOf(candidate))), ...(await headsOf(em, short, depth))];
+  const groups = short.map(({ group }) => group);
+  const reach = FACTOR * Math.max(...groups.map((group) => depthOf(depths, group)));
+  const depth = Math.min(limit, reach, Math.max(...short.map(({ most }) => most)));
+  for (const group of groups) depths.set(keyOf(group), depth);
+  const old = new Set(groups.map(keyOf));
+  return [...candidates.filter((candidate) => !old.has(keyOf(candidate))), ...(await headsOf(em, groups, depth))];
 }

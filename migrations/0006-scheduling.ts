@@ -5,8 +5,7 @@ import { LOCKS, LOCKS_DOWN } from './0006-locks.ts';
 /** One order of locks, token buckets, shares of users, deadlines. Functions and triggers are beside it. */
 export class Migration0006Scheduling extends Migration {
   override up(): void {
-    for (const statement of [...TABLES, ...COLUMNS, ...WAITING('parked, throttled, cpu, memory_mb, '), LINE, ...LOCKS, ...FUNCTIONS])
-      this.addSql(statement);
+    for (const statement of [...TABLES, ...COLUMNS, ...WAITING('parked, throttled, '), ...LOCKS, ...FUNCTIONS]) this.addSql(statement);
   }
 
   override down(): void {
@@ -31,7 +30,6 @@ const COLUMNS = [
   `alter table "queues" add constraint "queues_fairness_check" check ("fairness" in ('none', 'user'))`,
   `alter table "template_versions" add "rate_limit" jsonb null`,
   `alter table "tasks" add "rate_key" text null, add "throttled" boolean not null default false, add "deadline" timestamptz(3) null, add "losses" int not null default 0`,
-  `alter table "schedules" add "exclude" jsonb not null default '[]'`,
   `create index idx_tasks_rate on tasks (rate_key, throttled, queue, need, vtime, uuid) where rate_key is not null and status = 'queued'`,
   `alter table "tasks" add constraint "tasks_losses_check" check (losses >= 0)`,
 ];
@@ -41,16 +39,12 @@ const WAITING = (before_need: string): string[] => [
   `create index idx_tasks_waiting on tasks (queue, ${before_need}need, vtime, uuid) where status = 'queued'`,
 ];
 
-const LINE = `create index idx_tasks_line on tasks (queue, vtime, uuid) where status = 'queued' and not parked and not throttled`;
-
 const DROPS = [
   `drop table if exists "user_shares" cascade`,
   `drop table if exists "rate_buckets" cascade`,
   `drop index if exists "idx_tasks_waiting"`,
   `drop index if exists "idx_tasks_rate"`,
-  `drop index if exists "idx_tasks_line"`,
   `alter table "tasks" drop column "rate_key", drop column "throttled", drop column "deadline", drop column "losses"`,
-  `alter table "schedules" drop column "exclude"`,
   `alter table "template_versions" drop column "rate_limit"`,
   `alter table "queues" drop column "rate_limit", drop column "fairness"`,
 ];

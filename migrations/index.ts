@@ -4,6 +4,7 @@ import { Migration0003Controls } from './0003-controls.ts';
 import { Migration0004Schedules } from './0004-schedules.ts';
 import { Migration0005Retention } from './0005-retention.ts';
 import { Migration0006Scheduling } from './0006-scheduling.ts';
+import { Migration0015ScheduleExclusions } from './0015-schedule-exclusions.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
@@ -13,4 +14,5 @@ export const migrations = [
   { name: '0004-schedules', class: Migration0004Schedules },
   { name: '0005-retention', class: Migration0005Retention },
   { name: '0006-scheduling', class: Migration0006Scheduling },
+  { name: '0015-schedule-exclusions', class: Migration0015ScheduleExclusions },
 ];
