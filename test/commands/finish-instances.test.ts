@@ -42,32 +42,58 @@ describe('finishInstances', () => {
 
   describe('of lost instances', () => {
     /** Runs the task once more and loses, or otherwise ends, its instance. */
-    const again = async (status: FinalInstanceStatus, code: string = status) => {
+    const again = async (status: FinalInstanceStatus, code: string = status, { runs = true } = {}) => {
       const [instance] = await admit(db.em);
+      if (runs && instance) await claim(db.em, instance);
       await finishInstances(db.em, [{ runid: instance?.runid ?? '', lease_epoch: null, outcome: outcome(status, code) }], 'reconciler');
     };
+    const lose = async (times: number) => {
+      for (let n = 0; n < times; n += 1) await again('lost', 'worker_lost');
+    };
 
-    it('repeats the task free of charge, but fails it with the fifth in a row: it may be what kills its workers', async () => {
+    it('repeats the task free of charge, but fails it with the third worker in a row: it may be what kills them', async () => {
       const { uuid } = await submitOne(ctx, { template: 'retried' });
-      for (let n = 0; n < 4; n += 1) await again('lost', 'worker_lost');
-      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 4, retries_used: 0 });
-      await again('lost', 'worker_lost');
-      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'failed', status_reason: 'worker_lost', error: { code: 'worker_lost' } });
+      await lose(2);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 2, retries_used: 0 });
+      await lose(1);
+      expect(await taskRow(db.em, uuid)).toMatchObject({
+        status: 'failed',
+        status_reason: 'worker_killer',
+        error: { code: 'worker_killer', message: expect.stringContaining('3 workers in a row') },
+      });
+      expect(
+        await query(db.em, `select subject, to_status, reason from task_history where task_id = $1 order by id desc limit 2`, [uuid]),
+      ).toEqual(
+        expect.arrayContaining([
+          { subject: 'task', to_status: 'failed', reason: 'worker_killer' },
+          { subject: 'instance', to_status: 'lost', reason: 'worker_lost' },
+        ]),
+      );
       await retryTask(ctx, uuid);
-      await again('lost', 'worker_lost');
-      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 6 });
+      await lose(2);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 5 });
     });
 
-    it('counts anew after an end of another kind, goes on over one that nobody began, and lets a cancellation win', async () => {
+    it('goes by the template', async () => {
+      await makeTemplate(db.em, 'fragile', { retry: { ...RETRY, max_losses: 1 } });
+      const { uuid } = await submitOne(ctx, { template: 'fragile' });
+      await lose(1);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'failed', status_reason: 'worker_killer' });
+    });
+
+    it('counts anew after an end of another kind, not what nobody ran or a worker gave back, and lets a cancellation win', async () => {
       const { uuid } = await submitOne(ctx, { template: 'retried' });
-      await again('lost', 'worker_lost');
+      await lose(2);
       await again('failed');
       await query(db.em, `update tasks set not_before = now()`);
       await releaseDue(db.em);
-      for (const code of ['worker_lost', 'worker_lost', 'start_timeout', 'worker_lost', 'worker_lost']) await again('lost', code);
-      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 7 });
+      await lose(2);
+      await again('lost', 'worker_lost', { runs: false });
+      await again('lost', 'start_timeout', { runs: false });
+      await again('lost', 'worker_shutdown');
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 8 });
       await query(db.em, `update tasks set cancel_requested_at = now()`);
-      await again('lost', 'worker_lost');
+      await lose(1);
       expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'cancelled' });
     });
   });
