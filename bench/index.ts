@@ -4,6 +4,7 @@ import { runEntry } from '../platform/run-entry.ts';
 import { measureIdleStart } from './idle-start.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { measureMemory } from './memory.ts';
+import { measurePasses } from './passes.ts';
 import { measureRelease } from './release-start.ts';
 import { describeMachine, type Report, tableOf, writeJson } from './report.ts';
 import { type Servers, startServers } from './servers.ts';
@@ -23,9 +24,10 @@ async function measureAll(sides: Sides, settings: Settings): Promise<Pick<Report
   const submit = wanted.has('submit') ? await measureSubmits(sides, settings, say) : null;
   const idle = wanted.has('idle') ? await measureIdleStart(sides, settings, say) : null;
   const release = wanted.has('release') ? await measureRelease(sides, settings, say) : null;
+  const passes = wanted.has('passes') ? await measurePasses(sides, settings, say) : null;
   const memory = measureMemory(sides.roles);
-  const groups = [throughput, submit, idle, release];
-  return { figures: groups.flatMap((group) => group?.figures ?? []).concat(memory), raw: { throughput, submit, idle, release } };
+  const groups = [throughput, submit, idle, release, passes];
+  return { figures: groups.flatMap((group) => group?.figures ?? []).concat(memory), raw: { throughput, submit, idle, release, passes } };
 }
 
 /** Starts the parts, measures, and stops them; with a profile folder also counts the statements of the database meanwhile. */

@@ -22,13 +22,13 @@ import { testServers } from '../support/test-servers.ts';
 import { randomFrom } from './chaos/random.ts';
 import { deadlocks, Plant } from './live/plant.ts';
 
-const TASKS = 5_000;
+const TASKS = Number(process.env.CONTENTION_TASKS) || 5_000;
 const CAPACITY = 7;
 const CORES = 10;
-const SIZES = [1, 1.5, 2, 2.5, 3];
+const SIZES = [0.5, 1, 1.5, 2, 2.5];
 const SAMPLE_EVERY_MS = 50;
 /** Milliseconds that an instance works. */
-const WORK = { least: 100, most: 400 };
+const WORK = { least: 100, most: 300 };
 const AIM = 0.9;
 
 type Sample = { load: number; cpu: number; waiting: number };
@@ -73,6 +73,7 @@ describe('four dispatchers, 7 places and 10 cores', () => {
     for (;;) {
       const [sample] = await query<Sample>(em, SAMPLE);
       samples.push(sample as Sample);
+      if (process.env.CONTENTION_DEBUG && samples.length % 40 === 0) process.stderr.write(`${JSON.stringify(sample)} ${Date.now() % 1000000}\n`);
       if (sample?.waiting === 0 && sample.load === 0) return samples;
       await pause(SAMPLE_EVERY_MS);
     }
