@@ -4,8 +4,12 @@ import { createOrm, type MikroORM } from '../entities/orm.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { migrateUp } from '../platform/migrations.ts';
 
-/** What waits: `alike`: tasks that need the same and have no key; `mixed`: of 1,000 different needs, every other one with one of 10,000 keys. */
-export type Kind = 'alike' | 'mixed';
+/**
+ * What waits. `alike`: tasks that need the same and have no key; `mixed`: of 1,000 different needs in no order, every other one with one of 10,000 keys;
+ * `sorted`: the same, but needs go up along the line, so that what fits may be a thousand tasks behind its head.
+ */
+export const KINDS = ['alike', 'mixed', 'sorted'] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** A database of its own with so many waiting tasks. `candidates`: those that are not parked behind their key. */
 export type PassWorld = { kind: Kind; waiting: number; candidates: number; needs: number; keys: number; orm: MikroORM };
@@ -29,8 +33,9 @@ const WORLD = [
 const FILL = `
 insert into tasks (name, template, template_version_id, type, status, queue, user_id, cpu, memory_mb, need, vtime, eligible_at, retry_policy, concurrency_key)
 select 'n', 't', v.id, 'empty', 'queued', 'q', u.id, 1 + need / 1000.0, 1, 'empty|' || need, now() + n * interval '1 ms', now(), v.retry_policy,
-  case when $2 and n % 2 = 0 then 'key ' || n / 2 % ${KEYS} end
-from generate_series(1, $1::int) n, lateral (select case when $2 then n % ${NEEDS} else 0 end as need) d, template_versions v, users u`;
+  case when $2 <> 'alike' and n % 2 = 0 then 'key ' || n / 2 % ${KEYS} end
+from generate_series($3::int, $4::int) n, lateral (
+  select case $2 when 'alike' then 0 when 'mixed' then n % $1::int * 617 % ${NEEDS} else n % $1::int % ${NEEDS} end as need) d, template_versions v, users u`;
 
 const COUNTS = `
 select count(*) filter (where not parked)::int4 as candidates, count(distinct need)::int4 as needs, count(distinct concurrency_key)::int4 as keys
@@ -53,7 +58,7 @@ export async function makePassWorld(server_url: string, { kind, waiting }: { kin
     await migrateUp(orm, { dumpTo: null });
     const em = orm.em.fork() as Em;
     for (const statement of WORLD) await query(em, statement);
-    await query(em, FILL, [waiting, kind === 'mixed']);
+    await query(em, FILL, [waiting, kind, 1, waiting]);
     for (let dirty = 1; dirty > 0; ) {
       await admit(em);
       dirty = (await query<{ n: number }>(em, 'select count(*)::int4 as n from concurrency_keys where dirty'))[0]?.n ?? 0;
@@ -65,4 +70,10 @@ export async function makePassWorld(server_url: string, { kind, waiting }: { kin
     await orm.close(true);
     throw error;
   }
+}
+
+/** Another task in place of one that started, the `n`-th such: one without a key, at the end of the line. */
+export async function refill({ orm, kind, waiting }: PassWorld, n: number): Promise<void> {
+  const next = waiting + 2 * n + 1;
+  await query(orm.em.fork() as Em, FILL, [waiting, kind, next, next]);
 }

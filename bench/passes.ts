@@ -6,7 +6,7 @@ import { type Em, query, queryOnce } from '../entities/sql.ts';
 import { type Block, measureBlock } from './block.ts';
 import { type Figure, makeFigure } from './figure.ts';
 import { noiseReason } from './noise.ts';
-import { type Kind, makePassWorld, type PassWorld } from './pass-world.ts';
+import { KINDS, type Kind, makePassWorld, type PassWorld, refill } from './pass-world.ts';
 import { median, spreadOf } from './percentiles.ts';
 import type { Settings } from './settings.ts';
 import type { Sides } from './sides.ts';
@@ -19,8 +19,6 @@ type Cost = { idle: number; refill: number; recorded: number };
 
 /** Of each number of waiting tasks the middle cost of its passes in one block. */
 type Costs = Map<number, Cost>;
-
-const KINDS: Kind[] = ['alike', 'mixed'];
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
@@ -38,10 +36,13 @@ async function passOn(em: Em): Promise<Cost> {
 }
 
 /** Passes of all worlds in turns, so that whatever the machine does meets all of them. */
-async function passes(worlds: readonly PassWorld[], rounds: number): Promise<Costs> {
+async function passes(worlds: readonly PassWorld[], { begin, rounds }: { begin: number; rounds: number }): Promise<Costs> {
   const costs = new Map<number, Cost[]>(worlds.map(({ waiting }) => [waiting, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const { waiting, orm } of worlds) costs.get(waiting)?.push(await passOn(orm.em.fork() as Em));
+    for (const world of worlds) {
+      costs.get(world.waiting)?.push(await passOn(world.orm.em.fork() as Em));
+      await refill(world, begin + round);
+    }
   }
   const middle = (all: readonly Cost[], what: keyof Cost): number => median(all.map((cost) => cost[what]));
   return new Map(
@@ -89,9 +90,9 @@ async function measureKind({ roles, servers }: Sides, { settings, kind }: { sett
     for (const waiting of settings.waiting) worlds.push(await makePassWorld(servers.database_url, { kind, waiting }));
     const [quiet, noisy]: [Block<Costs>[], Block<Costs>[]] = [[], []];
     let reason: string | null = null;
-    await passes(worlds, settings.passes);
+    await passes(worlds, { begin: 0, rounds: settings.passes });
     for (let tries = 0; quiet.length < settings.blocks && tries < 2 * settings.blocks; tries += 1) {
-      const block = await measureBlock(roles, () => passes(worlds, settings.passes));
+      const block = await measureBlock(roles, () => passes(worlds, { begin: (tries + 1) * settings.passes, rounds: settings.passes }));
       const noise = noiseReason([block]);
       (noise ? noisy : quiet).push(block);
       reason = noise ?? reason;

@@ -22,7 +22,7 @@ import { testServers } from '../support/test-servers.ts';
 import { randomFrom } from './chaos/random.ts';
 import { deadlocks, Plant } from './live/plant.ts';
 
-const TASKS = Number(process.env.CONTENTION_TASKS) || 5_000;
+const TASKS = 5_000;
 const CAPACITY = 7;
 const CORES = 10;
 const SIZES = [0.5, 1, 1.5, 2, 2.5];
@@ -73,7 +73,6 @@ describe('four dispatchers, 7 places and 10 cores', () => {
     for (;;) {
       const [sample] = await query<Sample>(em, SAMPLE);
       samples.push(sample as Sample);
-      if (process.env.CONTENTION_DEBUG && samples.length % 40 === 0) process.stderr.write(`${JSON.stringify(sample)} ${Date.now() % 1000000}\n`);
       if (sample?.waiting === 0 && sample.load === 0) return samples;
       await pause(SAMPLE_EVERY_MS);
     }

@@ -35,10 +35,13 @@ const workOf = new Map(KINDS.map(({ name, work_ms }) => [name, work_ms]));
 type Said = { uuid: string; at: number; gates: string[]; own: string[]; estimate: number | null };
 
 /**
- * The row that the admission wrote for the head of a task's queue and need, which stands for all of them, and what keeps this one from being a candidate itself.
+ * The row that the admission wrote for the head of a task's queue and need, which stands for all of them, and what keeps this one from being a candidate itself. A
+ * queue that is full is not searched, so there is no row: then that is why.
  */
 const OWN = `
-select head.gates, case when t.parked then 'concurrency_key' when t.throttled then 'rate_limit' end as own from tasks t
+select head.gates, case when t.parked then 'concurrency_key' when t.throttled then 'rate_limit'
+  when head.gates is null and q.current_load >= q.capacity then 'queue_capacity' end as own
+from tasks t join queues q on q.name = t.queue
 left join lateral (
   select d.gates from tasks h join admission_decisions d on d.task_id = h.uuid
   where h.queue = t.queue and h.need = t.need and h.status = 'queued' and not h.parked and not h.throttled order by h.vtime, h.uuid limit 1) head on true

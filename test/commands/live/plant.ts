@@ -95,6 +95,9 @@ export class Plant {
   }
 
   private async keepBooks(): Promise<void> {
+    // One at a time, as workers do themselves: in one statement they would be locked in no order.
+    for (const { id } of await query<{ id: string }>(this.em(), 'select id from workers'))
+      await query(this.em(), 'update workers set heartbeat_at = now() where id = $1', [id]);
     await releaseDue(this.em());
     await refreshRunTimes(this.em());
   }
