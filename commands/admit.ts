@@ -29,7 +29,7 @@ export type AdmittedInstance = {
 };
 
 /**
- * `record`: write down why heads of groups did not start, for those that have no such row of the last second. `on_token`: called with the milliseconds until a token
+ * `record`: look at the heads of all groups and write down why heads of groups did not start, for those that have no such row of the last second. `on_token`: called with the milliseconds until a token
  * comes that tasks wait for, or until there is more to do.
  */
 export type AdmitOptions = { limit?: number; lost_after_s?: number; record?: boolean; on_token?: (in_ms: number) => void };
@@ -73,7 +73,7 @@ async function onePass(em: Em, waiting: readonly string[], options: AdmitOptions
     const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
     const queues = openQueues(room);
     if (queues.length === 0) return { admitted: [], refusals: [], obstacles: obstaclesOf(room, null, null) };
-    return await choose(tx as Em, room, { queues, limit, lock: true });
+    return await choose(tx as Em, room, { queues, limit, lock: true, whole: record });
   });
   if (record && refusals.length > 0) await recordDecisions(em, refusals);
   return pass;

@@ -232,7 +232,8 @@ const wantedBy = (row: Resolved): Wanted => ({
 const isLasting = ({ max_depth, offered, facts }: Resolved): boolean => max_depth === null && offered && facts !== null;
 
 /** What each combination of template, version and queue is, by its key; what was resolved a short while ago is not asked for again. */
-async function resolve({ em, submitting }: CommandContext, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
+async function resolve(ctx: CommandContext, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
+  const { submitting } = ctx;
   const resolved = new Map<string, Resolved>();
   const wanted = new Map<string, Wanted>();
   for (const item of items) {
@@ -241,7 +242,7 @@ async function resolve({ em, submitting }: CommandContext, items: readonly TaskS
     if (known) resolved.set(key, known);
     else wanted.set(key, item);
   }
-  for (const row of wanted.size === 0 ? [] : await lookUp(em, [...wanted.values()])) {
+  for (const row of wanted.size === 0 ? [] : await lookUp(ctx, [...wanted.values()])) {
     const key = wantedKey(wantedBy(row));
     resolved.set(key, row);
     if (isLasting(row)) submitting?.resolutions.keep(key, row);
@@ -249,11 +250,15 @@ async function resolve({ em, submitting }: CommandContext, items: readonly TaskS
   return resolved;
 }
 
-async function lookUp(em: Em, wanted: readonly Wanted[]): Promise<Resolved[]> {
+/** A worker that says nothing for so long is not counted on, unless the context knows better. */
+const LOST_AFTER_S = 60;
+
+async function lookUp({ em, lost_after_s }: CommandContext, wanted: readonly Wanted[]): Promise<Resolved[]> {
   return await query<Resolved>(em, RESOLVE, [
     wanted.map((item) => item.template),
     wanted.map((item) => item.queue ?? null),
     wanted.map((item) => item.template_version ?? null),
+    lost_after_s ?? LOST_AFTER_S,
   ]);
 }
 
@@ -264,7 +269,7 @@ select w.template as wanted_template, w.queue as wanted_queue, w.version as want
   q.name as queue_name, q.status as queue_status, q.step_s, q.fairness, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,
-  exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - interval '60 seconds'
+  exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - make_interval(secs => $4)
     and t.engine = any(engines)) as offered,
   ${FACTS} as facts
 from unnest($1::text[], $2::text[], $3::int4[]) as w(template, queue, version)

@@ -59,7 +59,7 @@ async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> 
 const REQUEUE = `
 with t as (
   update tasks set status = case when waits_for > 0 then 'pending' else 'queued' end, pending_reason = case when waits_for > 0 then 'dependency' end,
-    held_at = null, start_timeouts = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
+    held_at = null, start_timeouts = 0, losses = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
     completed_at = null, result = null, error = null, progress = case when total_scenes > 0 then progress else 0 end, retries_used = 0, not_before = null,
     eligible_at = now(), queued_at = now(), vtime = task_vtime(now(), priority, q.step_s, deadline, timeout, template)
   from (select name, step_s from queues) q

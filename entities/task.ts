@@ -77,7 +77,11 @@ const TaskSchema = defineEntity({
     { name: 'idx_tasks_user', properties: ['user', 'created_at'] },
     {
       name: 'idx_tasks_waiting',
-      expression: `create index idx_tasks_waiting on tasks (queue, parked, throttled, need, vtime, uuid) where status = 'queued'`,
+      expression: `create index idx_tasks_waiting on tasks (queue, parked, throttled, cpu, memory_mb, need, vtime, uuid) where status = 'queued'`,
+    },
+    {
+      name: 'idx_tasks_line',
+      expression: `create index idx_tasks_line on tasks (queue, vtime, uuid) where status = 'queued' and not parked and not throttled`,
     },
     { name: 'idx_tasks_due', expression: `create index idx_tasks_due on tasks (not_before) where status = 'pending'` },
     {

@@ -12,6 +12,12 @@ export const RetryPolicyInput = z
     max_s: z.number().min(0).max(86_400).optional(),
     jitter: z.number().min(0).max(1).optional().describe('share by which a delay is spread downwards'),
     codes: z.array(text(100).min(1)).max(50).nullable().optional().describe('only these error codes are retried; null: all that may mend'),
+    max_losses: z
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('after so many workers in a row that were lost while they ran it, a task fails; 3 unless said'),
   })
   .meta({ id: 'RetryPolicyInput' });
 
@@ -23,6 +29,7 @@ export const RetryPolicy = z
     max_s: z.number(),
     jitter: z.number(),
     codes: z.array(z.string()).nullable(),
+    max_losses: z.int().optional(),
   })
   .meta({ id: 'RetryPolicy' });
 
