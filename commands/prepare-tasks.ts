@@ -57,6 +57,8 @@ export type PreparedTask = {
 export type Checked = { key: string; wanted: Wanted; facts: string | null };
 
 export type Resolved = PreparedVersion & {
+  key: string;
+  lasting: boolean;
   wanted_template: string;
   wanted_queue: string | null;
   wanted_version: number | null;
@@ -81,13 +83,13 @@ export async function prepareTasks(ctx: CommandContext, items: readonly IndexedI
   try {
     return await checkTasks(ctx, items, engines);
   } catch (error) {
-    const known = ctx.submitting?.resolutions.forget(items.map(({ item }) => wantedKey(item)));
-    if (!known || !(error instanceof EngineError)) throw error;
-    return await checkTasks(ctx, items, engines);
+    if (!ctx.submitting || !(error instanceof EngineError)) throw error;
+    ctx.submitting.resolutions.forget(items.map(({ item }) => wantedKey(item)));
+    return await checkTasks({ ...ctx, submitting: undefined }, items, engines);
   }
 }
 
-/** May rest on what was remembered, so that a refusal is to be looked at again. */
+/** With `submitting` it may rest on what was true a moment ago, so that a refusal is to be looked at again. */
 async function checkTasks(ctx: CommandContext, items: readonly IndexedItem[], engines: Engines): Promise<PreparedTask[]> {
   const wanted = items.map(({ item }) => item);
   const resolved = await resolve(ctx, wanted);
@@ -212,39 +214,31 @@ function checkDepth(prepared: PreparedTask[], resolved: Map<string, Resolved>): 
   return prepared;
 }
 
-const wantedBy = (row: Resolved): Wanted => ({
+const wantedBy = (row: Pick<Resolved, 'wanted_template' | 'wanted_queue' | 'wanted_version'>): Wanted => ({
   template: row.wanted_template,
   queue: row.wanted_queue ?? undefined,
   template_version: row.wanted_version ?? undefined,
 });
 
 /** What may be remembered: nothing that counts tasks, and no complaint. */
-const isLasting = ({ max_depth, offered, facts }: Resolved): boolean => max_depth === null && offered && facts !== null;
+const isLasting = ({ max_depth, offered, facts }: Pick<Resolved, 'max_depth' | 'offered' | 'facts'>): boolean =>
+  max_depth === null && offered && facts !== null;
 
-/** What each combination of template, version and queue is, by its key; what was resolved a short while ago is not asked for again. */
+/** What each combination of template, version and queue is, by its key. Within a transaction, which may see more than others, nothing is shared. */
 async function resolve({ em, submitting }: CommandContext, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
-  const resolved = new Map<string, Resolved>();
-  const wanted = new Map<string, Wanted>();
-  for (const item of items) {
-    const key = wantedKey(item);
-    const known = submitting?.resolutions.get(key);
-    if (known) resolved.set(key, known);
-    else wanted.set(key, item);
-  }
-  for (const row of wanted.size === 0 ? [] : await lookUp(em, [...wanted.values()])) {
-    const key = wantedKey(wantedBy(row));
-    resolved.set(key, row);
-    if (isLasting(row)) submitting?.resolutions.keep(key, row);
-  }
-  return resolved;
+  const wanted = new Map(items.map((item) => [wantedKey(item), item]));
+  const shared = submitting && !em.isInTransaction();
+  const rows = shared ? await submitting.resolutions.of(wanted, (list) => lookUp(em, list)) : await lookUp(em, [...wanted.values()]);
+  return new Map(rows.map((row) => [row.key, row]));
 }
 
 async function lookUp(em: Em, wanted: readonly Wanted[]): Promise<Resolved[]> {
-  return await query<Resolved>(em, RESOLVE, [
+  const rows = await query<Omit<Resolved, 'key' | 'lasting'>>(em, RESOLVE, [
     wanted.map((item) => item.template),
     wanted.map((item) => item.queue ?? null),
     wanted.map((item) => item.template_version ?? null),
   ]);
+  return rows.map((row) => ({ ...row, key: wantedKey(wantedBy(row)), lasting: isLasting(row) }));
 }
 
 const RESOLVE = `
