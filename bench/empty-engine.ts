@@ -10,7 +10,7 @@ export const emptyEngine = defineEngine({
   parameters: z.strictObject({}),
   result: z.strictObject({ began_ms: z.number() }),
   on_worker_lost: 'new_instance',
-  batchable: false,
+  batchable: 'by_template',
   uses_folder: false,
   right: null,
   defaults: { cpu: 0.01, memory_mb: 1 },

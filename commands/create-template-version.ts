@@ -5,7 +5,7 @@ import { findTemplate, findTemplateDetail } from '../entities/template.queries.t
 import type { Template, TemplateDetail, TemplateVersionCreation } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
-import { clocksOf, insertVersion, type VersionContent } from './insert-template-version.ts';
+import { clocksOf, insertVersion, refuseUnbatchable, type VersionContent } from './insert-template-version.ts';
 import { lockRow } from './lock-row.ts';
 import { checkDefinition } from './parameter-schema.ts';
 
@@ -30,6 +30,7 @@ export async function createTemplateVersion(
     requireEngineRight(ctx.actor, engine);
     const content = mergeContent(before, change);
     checkDefinition(engine, content.schema, content.parameters);
+    refuseUnbatchable(engine, content.batchable);
     const version = before.current_version + 1;
     await insertVersion(em, { template: name, version, content });
     const head = [
@@ -49,7 +50,10 @@ const UPDATE = 'update templates set current_version = $2, description = $3, sch
 
 function mergeContent(before: Template, change: TemplateVersionCreation): VersionContent {
   const { description: _, retry_policy, ...rest } = change;
-  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency } = { ...before, ...rest };
+  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency, batchable } = {
+    ...before,
+    ...rest,
+  };
   const policy = { ...before.retry_policy, ...retry_policy };
   const clocks = clocksOf({ ...before, ...rest });
   return {
@@ -64,6 +68,7 @@ function mergeContent(before: Template, change: TemplateVersionCreation): Versio
     quota_cost,
     concurrency,
     retry_policy: policy,
+    batchable,
     ...clocks,
   };
 }

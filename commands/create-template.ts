@@ -6,7 +6,7 @@ import { findTemplateDetail } from '../entities/template.queries.ts';
 import type { TemplateCreation, TemplateDetail } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
-import { clocksOf, insertVersion, type VersionContent } from './insert-template-version.ts';
+import { clocksOf, insertVersion, refuseUnbatchable, type VersionContent } from './insert-template-version.ts';
 import { checkDefinition } from './parameter-schema.ts';
 import { parameterSchema } from './seed.ts';
 
@@ -19,6 +19,7 @@ export async function createTemplate(ctx: CommandContext, creation: TemplateCrea
   requireEngineRight(ctx.actor, engine);
   const content = contentOf(creation, engine);
   checkDefinition(engine, content.schema, content.parameters);
+  refuseUnbatchable(engine, content.batchable);
   return await audited(ctx, { action: 'template.create', subject_type: 'template', subject_id: creation.name }, async (em) => {
     const head = [
       creation.name,
@@ -45,6 +46,12 @@ function knownEngine(engines: Engines, kind: string): Engine {
   throw new EngineError('invalid_input', detail, { errors: [{ pointer: '/engine', detail }] });
 }
 
+/** What its tasks share with others: places of a key, a workflow. */
+const sharingOf = ({ concurrency, batchable }: TemplateCreation): Pick<VersionContent, 'concurrency' | 'batchable'> => ({
+  concurrency: concurrency ?? null,
+  batchable: batchable ?? null,
+});
+
 function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
   return {
     schema: creation.schema ?? parameterSchema(engine),
@@ -57,7 +64,7 @@ function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
     retry_policy: { ...NO_RETRY, ...creation.retry_policy },
     at_most_once: creation.at_most_once ?? false,
     quota_cost: creation.quota_cost ?? 0,
-    concurrency: creation.concurrency ?? null,
+    ...sharingOf(creation),
     ...clocksOf(creation),
   };
 }

@@ -31,6 +31,7 @@ export type PreparedVersion = {
   queue_timeout_s: number | null;
   start_timeout_s: number | null;
   total_timeout_s: number | null;
+  batchable: boolean | null;
 };
 export type PreparedQueue = { name: string; step_s: number };
 
@@ -48,6 +49,8 @@ export type PreparedTask = {
   checked: Checked;
   /** The key of which it takes a place; null: none. */
   concurrency_key: string | null;
+  /** It may share a workflow with others. */
+  batchable: boolean;
   warnings: string[];
   /** What it waits for; only where it, or something that waits for it, names other tasks. */
   wiring?: Wiring;
@@ -143,7 +146,8 @@ function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { 
   const concurrency_key = row.concurrency && concurrencyKey(row.template, row.concurrency, parameters);
   const queue = { name: row.queue_name, step_s: row.step_s };
   const checked = { key: wantedKey(item), wanted: item, facts: row.facts };
-  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, warnings } };
+  const batchable = row.batchable ?? engine.batchable === true;
+  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, batchable, warnings } };
 }
 
 function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {
@@ -244,7 +248,7 @@ async function lookUp(em: Em, wanted: readonly Wanted[]): Promise<Resolved[]> {
 const RESOLVE = `
 select w.template as wanted_template, w.queue as wanted_queue, w.version as wanted_version, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
   v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost, v.concurrency,
-  v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s,
+  v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s, v.batchable,
   q.name as queue_name, q.status as queue_status, q.step_s, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,

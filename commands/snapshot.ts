@@ -83,7 +83,7 @@ export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & { type
 /** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */
 export const CANDIDATE = `t.uuid, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb, t.timeout as timeout_s,
   extract(epoch from t.vtime)::float8 * 1000 as vtime, extract(epoch from t.eligible_at)::float8 * 1000 as eligible_at,
-  r.p90_s`;
+  t.batchable, r.p90_s`;
 export const RUN_TIMES = 'left join template_runtimes r on r.template = t.template';
 
 /** A row of `CANDIDATE` as the core wants it; parked tasks never come this way, so the key is said to be open. */
@@ -97,13 +97,14 @@ export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow
   eligible_at: row.eligible_at,
   timeout_s: row.timeout_s,
   p90_s: row.p90_s,
+  batchable: row.batchable ?? false,
   key: null,
 });
 
 /** All tasks of one queue with the same need. */
 export type Group = { queue: string; need: string };
 
-const COLUMNS = 't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at';
+const COLUMNS = 't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.batchable';
 const NEXT_HEAD = (where: string): string =>
   `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and ${where} order by t.need, t.vtime, t.uuid limit 1) t`;
 

@@ -27,7 +27,7 @@ export type KeyState = { name: string; limit: number; held: number; parked: bool
 
 /**
  * A waiting task; `need` is equal for tasks that an admission cannot tell apart (engine and amounts). Instants in milliseconds, lengths in
- * seconds; `p90_s`: how long nine of ten earlier instances took at most, null without history.
+ * seconds; `p90_s`: how long nine of ten earlier instances took at most, null without history. `batchable`: it may share a workflow with others; absent: not.
  */
 export type Candidate = {
   uuid: string;
@@ -40,6 +40,7 @@ export type Candidate = {
   timeout_s: number;
   p90_s: number | null;
   key: KeyState | null;
+  batchable?: boolean;
 };
 
 /** What one instance holds. `expected_end` never lies after `hard_end`, its time-out; both in milliseconds. */

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { admit, startable } from '../commands/admit.ts';
+import { admit, type Gathering, startable } from '../commands/admit.ts';
 import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
@@ -34,9 +34,12 @@ export class Dispatcher {
   private outbox_at = -Infinity;
   private run_times_at = -Infinity;
   private admitted_at = -Infinity;
+  private readonly waves: Gathering | null;
+  private later: NodeJS.Timeout | null = null;
 
   constructor(deps: DispatcherDeps) {
     this.deps = deps;
+    this.waves = deps.config.WAVES ? { held: new Map(), wait_ms: null } : null;
     this.link = new TemporalLink(deps.client, deps.logger);
     this.starter = new WorkflowStarter(deps, this.link);
   }
@@ -52,6 +55,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.stopped = true;
     if (this.timer) clearInterval(this.timer);
+    if (this.later) clearTimeout(this.later);
     await this.listener?.stop();
     await this.passing;
     await this.starter.settled();
@@ -72,12 +76,24 @@ export class Dispatcher {
     if (polled) await this.onPoll();
     if (!(await this.link.ready())) return;
     for (let more = true; more && this.link.up && !this.stopped; ) {
-      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S, record: polled });
+      const { LOST_AFTER_S } = this.deps.config;
+      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: LOST_AFTER_S, record: polled, waves: this.waves });
       this.starter.start(admitted);
-      if (admitted.length > 0) this.admitted_at = performance.now();
+      if (admitted.length > 0 || this.comeBack()) this.admitted_at = performance.now();
       more = admitted.length >= PASS_LIMIT;
     }
     await this.repeatStarts();
+  }
+
+  /** Starts were held back, to be made together with others: looks again in time. */
+  private comeBack(): boolean {
+    const wait_ms = this.waves?.wait_ms ?? null;
+    if (wait_ms === null) return false;
+    this.later ??= setTimeout(() => {
+      this.later = null;
+      this.poke();
+    }, wait_ms);
+    return true;
   }
 
   /** What is due by the clock rather than by an event. */
@@ -119,7 +135,7 @@ export class Dispatcher {
     if (performance.now() - this.outbox_at < OUTBOX_EVERY_MS) return;
     this.outbox_at = performance.now();
     const waiting = await startable(this.deps.fork(), { older_than_ms: OUTBOX_AGE_MS, limit: OUTBOX_LIMIT });
-    this.starter.start(waiting.filter(({ runid }) => !this.starter.isConfirmed(runid)));
+    this.starter.start(waiting.filter(({ workflow_id }) => !this.starter.isConfirmed(workflow_id)));
     this.starter.tidy();
   }
 

@@ -55,6 +55,7 @@ const TaskSchema = defineEntity({
     total_timeout_s: p.integer().nullable(),
     start_timeouts: p.integer().default(0),
     due_at: p.datetime(3).nullable(),
+    batchable: p.boolean().default(false),
     ...times,
   },
   indexes: [
@@ -105,7 +106,7 @@ const TaskSchema = defineEntity({
  * `parked`: it waits for a place of its `concurrency_key` and is no candidate until it gets one.
  * `held_at`: nothing of it starts until it is released. `waits_for`: open rows in `task_dependencies`. Time-outs in seconds, null for none:
  * `queue_timeout_s` since it was queued, `start_timeout_s` of a starting instance, `total_timeout_s` since `eligible_at`. `start_timeouts`: instances in
- * a row that nobody started. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
+ * a row that nobody started. `batchable`: several of them that start together may share a workflow. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
  */
 export class Task extends TaskSchema.class {
   /** True when nothing but a retry command can move it. */

@@ -4,3 +4,4 @@ export { dockerTask } from './docker-task.ts';
 export { emptyTask } from './empty-task.ts';
 export { httpTask } from './http-task.ts';
 export { shellTask } from './shell-task.ts';
+export { wave } from './wave.ts';

@@ -45,6 +45,7 @@ export type InstanceRow = {
   attempt: number;
   lease_epoch: number;
   worker: string;
+  workflow_id: string;
   logs: string | null;
   log_lines: number;
   log_lines_cut: number;
@@ -132,13 +133,13 @@ export class Room {
   /** A template with one version; what is not given is as in the template that is made for each engine. */
   async template(
     name: string,
-    version: { engine: string; retry_policy?: object; cpu?: number; memory_mb?: number; at_most_once?: boolean },
+    version: { engine: string; retry_policy?: object; cpu?: number; memory_mb?: number; at_most_once?: boolean; batchable?: boolean },
   ): Promise<void> {
     await query(
       this.fork(),
       `with t as (insert into templates (name, engine, schema) select $1, engine, schema from templates where name = $2 returning *)
-       insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once)
-       select t.name, 1, v.schema, v.parameters, v.queue, coalesce($3, v.cpu), coalesce($4, v.memory_mb), coalesce($5, v.retry_policy), coalesce($6, false)
+       insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once, batchable)
+       select t.name, 1, v.schema, v.parameters, v.queue, coalesce($3, v.cpu), coalesce($4, v.memory_mb), coalesce($5, v.retry_policy), coalesce($6, false), $7
        from t, template_versions v where v.template = $2 and v.version = 1`,
       [
         name,
@@ -147,6 +148,7 @@ export class Room {
         version.memory_mb ?? null,
         version.retry_policy ? JSON.stringify(version.retry_policy) : null,
         version.at_most_once ?? null,
+        version.batchable ?? null,
       ],
     );
   }

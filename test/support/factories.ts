@@ -83,6 +83,7 @@ export type TemplateOptions = Partial<Size> & {
   at_most_once?: boolean;
   quota_cost?: number;
   concurrency?: Concurrency | null;
+  batchable?: boolean;
 };
 
 export async function makeTemplate(em: Em, name = 't', options: TemplateOptions = {}): Promise<string> {
@@ -92,8 +93,8 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
     em,
     `with t as (insert into templates (name, engine) values ($1, $2) returning name)
      insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once, quota_cost,
-       concurrency)
-     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb from t`,
+       concurrency, batchable)
+     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb, $12 from t`,
     [
       name,
       kind,
@@ -106,6 +107,7 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
       options.at_most_once ?? false,
       options.quota_cost ?? 0,
       options.concurrency ? JSON.stringify(options.concurrency) : null,
+      options.batchable ?? null,
     ],
   );
   return name;
