@@ -1,12 +1,15 @@
 import { uuidv7 } from 'uuidv7';
-import type { Admission } from '../core/admission.ts';
+import type { Admission, Refusal } from '../core/admission.ts';
 import { type HeldBack, planStarts, type Start, WAVE_LEAST } from '../core/waves.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { type Choice, chooseTasks } from './choose-tasks.ts';
+import { type Choice, type Choosing, chooseTasks } from './choose-tasks.ts';
+import { chargeStarts, clearTheWay, type Obstacles, obstaclesOf } from './clear-the-way.ts';
 import { STOP_MARGIN_S } from './end-overdue.ts';
+import { untilToken } from './rate-buckets.ts';
 import { recordDecisions } from './record-decisions.ts';
 import { settleKeys } from './settle-keys.ts';
 import { loadRoom, type RoomRows, waitingQueues } from './snapshot.ts';
+import { openThrottled } from './throttle-tasks.ts';
 
 /** An instance that holds its grant and waits for its workflow: all that starting it needs. `timeout` in seconds; `p90_s`: see `core/run-time.ts`. */
 export type AdmittedInstance = {
@@ -30,60 +33,108 @@ export type AdmittedInstance = {
 export type Gathering = { held: HeldBack; wait_ms: number | null };
 
 /**
- * `record`: write down why heads of groups did not start, for those that have no such row of the last second. `waves`: short tasks that start together share a workflow;
- * absent: each has its own.
+ * `record`: write down why heads of groups did not start, for those that have no such row of the last second. `on_token`: called with the milliseconds until a token
+ * comes that tasks wait for, or until there is more to do. `waves`: short tasks that start together share a workflow; absent: each has its own.
  */
-export type AdmitOptions = { limit?: number; lost_after_s?: number; record?: boolean; waves?: Gathering | null };
+export type AdmitOptions = {
+  limit?: number;
+  lost_after_s?: number;
+  record?: boolean;
+  on_token?: (in_ms: number) => void;
+  waves?: Gathering | null;
+};
+
+/** Passes of one call: each but the last has taken tasks without a token out of the way, or made buckets, so that the next one sees further. */
+const MOST_PASSES = 50;
 
 /**
  * One admission pass in one transaction: locks queues, pools and workers, chooses tasks and the worker each runs on, and writes instances,
  * grants, counters, states and history. Several dispatchers may run it at once. The caller starts the workflows after the commit.
  * @returns the admitted instances, in no order; empty when nothing could start
  */
-export async function admit(
-  em: Em,
-  { limit = 200, lost_after_s = 60, record = true, waves = null }: AdmitOptions = {},
-): Promise<AdmittedInstance[]> {
-  if (waves) waves.wait_ms = null;
-  const { queues: waiting, dirty_keys } = await waitingQueues(em);
-  if (waiting.length === 0) return [];
+export async function admit(em: Em, options: AdmitOptions = {}): Promise<AdmittedInstance[]> {
+  if (options.waves) options.waves.wait_ms = null;
+  const { queues, dirty_keys, token_in_ms } = await waitingQueues(em);
+  if (queues.length === 0) return [];
   if (dirty_keys) await settleKeys(em);
-  const { admitted, refusals } = await em.transactional(async (tx) => {
-    const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
-    const queues = openQueues(room);
-    if (queues.length === 0) return { admitted: [], refusals: [] };
-    const choice = await chooseTasks(tx as Em, room, { queues, limit });
-    const starts = startsOf(choice, waves);
-    return { admitted: starts.length === 0 ? [] : await writeAdmissions(tx as Em, starts), refusals: choice.decisions.refusals };
-  });
-  if (record && refusals.length > 0) await recordDecisions(em, refusals);
+  await passTokensOn(em, token_in_ms, options);
+  const { limit = 200 } = options;
+  const admitted: AdmittedInstance[] = [];
+  for (let n = 0; n < MOST_PASSES && admitted.length < limit; n += 1) {
+    const pass = await onePass(em, queues, { ...options, limit: limit - admitted.length });
+    admitted.push(...pass.admitted);
+    if (!(await clearTheWay(em, pass.obstacles, options.on_token ?? NOBODY))) break;
+  }
   return admitted;
 }
 
+const NOBODY = (): void => undefined;
+
+/** Lets tasks be candidates whose token has come, and says when the next one does. */
+async function passTokensOn(em: Em, token_in_ms: number | null, { on_token = NOBODY }: AdmitOptions): Promise<void> {
+  const next = token_in_ms !== null && token_in_ms <= 0 ? await openThrottled(em) : token_in_ms;
+  if (next !== null) on_token(next);
+}
+
+type Pass = { admitted: AdmittedInstance[]; obstacles: Obstacles };
+
+async function onePass(em: Em, waiting: readonly string[], options: AdmitOptions & { limit: number }): Promise<Pass> {
+  const { limit, lost_after_s = 60, record = true, waves = null } = options;
+  const { refusals, ...pass } = await em.transactional(async (tx) => {
+    const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
+    const queues = openQueues(room);
+    if (queues.length === 0) return { admitted: [], refusals: [], obstacles: obstaclesOf(room, null, null) };
+    return await choose(tx as Em, room, { queues, limit, lock: true, waves });
+  });
+  if (record && refusals.length > 0) await recordDecisions(em, refusals);
+  return pass;
+}
+
+/** Nothing starts while a bucket has to be made first: what waits for that would be passed by others. */
+async function choose(
+  tx: Em,
+  room: RoomRows,
+  { waves, ...choosing }: Choosing & { waves: Gathering | null },
+): Promise<Pass & { refusals: readonly Refusal[] }> {
+  const choice = await chooseTasks(tx, room, choosing);
+  if (choice.missing.length > 0) return { admitted: [], refusals: [], obstacles: obstaclesOf(room, choice, null) };
+  const { refusals } = choice.decisions;
+  const starts = startsOf(choice, waves);
+  const admitted = starts.length === 0 ? [] : await writeAdmissions(tx, starts, room.now);
+  const taken_ms = await chargeStarts(tx, admitted, choice.snapshot);
+  return { admitted, refusals, obstacles: obstaclesOf(room, choice, taken_ms) };
+}
+
 /** What starts now; what is held back is noted in `waves`. */
-function startsOf({ snapshot, decisions }: Choice, waves: Gathering | null): readonly (Admission & Partial<Start>)[] {
+function startsOf({ snapshot, decisions, more }: Choice, waves: Gathering | null): readonly (Admission & Partial<Start>)[] {
   if (!waves) return decisions.admissions;
-  const { starts, held, wait_ms } = planStarts({ snapshot, decisions, held: waves.held });
+  const { starts, held, wait_ms } = planStarts({ snapshot, decisions, more, held: waves.held });
   Object.assign(waves, { held, wait_ms });
   return starts;
 }
 
-/** Queues that could start something; the others are not searched. */
+/** Queues that could start something; the others are not searched, nor is one whose own bucket has no token. */
 export function openQueues(room: RoomRows): string[] {
   const poolOpen = new Map(room.pools.map((pool) => [pool.name, pool.status !== 'hold' && room.workers.some((w) => w.pool === pool.name)]));
   return room.queues
     .filter((queue) => queue.status !== 'hold' && queue.current_load < queue.capacity && poolOpen.get(queue.pool))
+    .filter(({ bucket }) => bucket === null || room.buckets.some((b) => b.name === bucket && untilToken(b, room.now) === 0))
     .map((queue) => queue.name);
 }
 
-/** Writes what was chosen, as far as it still holds. In the transaction that holds the locks of `loadRoom`. */
-export async function writeAdmissions(em: Em, admissions: readonly (Admission & Partial<Start>)[]): Promise<AdmittedInstance[]> {
+/** Writes what was chosen at `now` (milliseconds), as far as it still holds. In the transaction that holds the locks of `loadRoom`. */
+export async function writeAdmissions(
+  em: Em,
+  admissions: readonly (Admission & Partial<Start>)[],
+  now: number,
+): Promise<AdmittedInstance[]> {
   return await query<AdmittedInstance>(em, ADMIT, [
     admissions.map((a) => a.uuid),
     admissions.map(() => uuidv7()),
     admissions.map((a) => a.worker),
     admissions.map((a) => a.queue),
     admissions.map((a) => a.need),
+    now / 1000,
     admissions.map((a) => a.wave_size ?? 1),
   ]);
 }
@@ -91,10 +142,12 @@ export async function writeAdmissions(em: Em, admissions: readonly (Admission & 
 /**
  * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds: a task that was moved to another queue meanwhile has
  * neither room nor worker there. The pool's sequence is read where its row is locked
- * already. Short tasks of one worker, queue, template and user are divided evenly into waves of at most `wave_size`. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
+ * already. Short tasks of one worker, queue, template and user are divided evenly into waves of at most `wave_size`. A decision that another pass is writing down just
+ * now is left: waiting for it here could deadlock. Instances are made as of the moment for which it was decided that they may start. Counters change only here and in
+ * finish-instances.ts, always in the statement that writes or releases the grants.
  */
 const ADMIT = `
-with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int4[]) as a(uuid, runid, worker, queue, need, wave_size)),
+with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $7::int4[]) as a(uuid, runid, worker, queue, need, wave_size)),
 still as (
   select uuid from tasks where uuid = any($1) and status = 'queued' and not parked order by uuid for no key update skip locked),
 t as (
@@ -111,9 +164,9 @@ w as (
 s as (
   select t.*, coalesce(w.workflow_id, 'task/' || uuid || '/' || attempt) as workflow_id from t left join w on w.runid = t.runid and w.size >= ${WAVE_LEAST}),
 i as (
-  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by)
+  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by, created_at)
   select runid, uuid, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at,
-    due_at + make_interval(secs => ${STOP_MARGIN_S}) from s),
+    due_at + make_interval(secs => ${STOP_MARGIN_S}), to_timestamp($6::float8) from s),
 g as (
   insert into grants (runid, queue, pool, worker, cpu, memory_mb, acquire_seq)
   select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb, p.seq + row_number() over (partition by q.pool order by t.runid)

@@ -3,6 +3,7 @@ import { NO_RETRY } from '../core/retry.ts';
 import type { Engine, Engines } from '../engines/define-engine.ts';
 import { query } from '../entities/sql.ts';
 import { findTemplateDetail } from '../entities/template.queries.ts';
+import { storedRate } from '../schemas/rate-limit.ts';
 import type { TemplateCreation, TemplateDetail } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
@@ -46,9 +47,14 @@ function knownEngine(engines: Engines, kind: string): Engine {
   throw new EngineError('invalid_input', detail, { errors: [{ pointer: '/engine', detail }] });
 }
 
-/** What its tasks share with others: places of a key, a workflow. */
-const sharingOf = ({ concurrency, batchable }: TemplateCreation): Pick<VersionContent, 'concurrency' | 'batchable'> => ({
+/** What its tasks share with others: places of a key, tokens, a workflow. */
+const sharingOf = ({
+  concurrency,
+  rate_limit,
+  batchable,
+}: TemplateCreation): Pick<VersionContent, 'concurrency' | 'rate_limit' | 'batchable'> => ({
   concurrency: concurrency ?? null,
+  rate_limit: storedRate(rate_limit),
   batchable: batchable ?? null,
 });
 

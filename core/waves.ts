@@ -1,4 +1,4 @@
-import type { Admission, Decisions } from './admission.ts';
+import { type Admission, type Decisions, groupKey } from './admission.ts';
 import type { Candidate, Snapshot } from './admission-state.ts';
 
 /** The task uuids of so many fit one search attribute of Temporal. */
@@ -30,21 +30,22 @@ export type Start = Admission & { wave_size: number };
 /** Since when starts of each group are held back (milliseconds), by queue and need. */
 export type HeldBack = ReadonlyMap<string, number>;
 
+/** A decision; `more`: groups of which more may wait than was read; `held`: what an earlier one held back. */
+type Choices = { snapshot: Snapshot; decisions: Decisions; more: ReadonlySet<string>; held: HeldBack };
+
 /** What starts now, what is held back and since when, and in how many milliseconds to look again; null: nothing is held back. */
 export type Plan = { starts: Start[]; held: HeldBack; wait_ms: number | null };
-
-const keyOf = ({ queue, need }: { queue: string; need: string }): string => `${queue}\n${need}`;
 
 /**
  * Gives each start the size of its wave and holds back, for a tenth of a second at most, those of short work for which places become free one by one: under a
  * backlog they would otherwise start one by one too, each as dear as a wave. Nothing is held back while all that waits can start, while nothing of the queue runs
  * whose end could make more room, or once there are enough.
  */
-export function planStarts({ snapshot, decisions, held }: { snapshot: Snapshot; decisions: Decisions; held: HeldBack }): Plan {
+export function planStarts({ snapshot, decisions, more, held }: Choices): Plan {
   const candidates = new Map(snapshot.candidates.map((candidate) => [candidate.uuid, candidate]));
-  const blocked = new Set(decisions.refusals.map(keyOf));
+  const blocked = new Set([...decisions.refusals.map(groupKey), ...more]);
   const plan = { starts: [] as Start[], held: new Map<string, number>(), wait_ms: null as number | null };
-  for (const [key, admissions] of Map.groupBy(decisions.admissions, keyOf)) {
+  for (const [key, admissions] of Map.groupBy(decisions.admissions, groupKey)) {
     const sizes = admissions.map(({ uuid }) => waveSize(candidates.get(uuid) ?? { p90_s: null }));
     const waits = blocked.has(key) && waitsForMore(snapshot, { admissions, size: Math.max(...sizes) });
     const since = held.get(key) ?? snapshot.now;

@@ -1,8 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { admit, type Gathering, startable } from '../commands/admit.ts';
+import { forgetIdle } from '../commands/forget-idle.ts';
 import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
+import { sampleShares } from '../commands/user-shares.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
+import { Alarm } from './alarm.ts';
 import { sweepClocks } from './clocks.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { TemporalLink } from './temporal-link.ts';
@@ -33,9 +36,9 @@ export class Dispatcher {
   private database_up = true;
   private outbox_at = -Infinity;
   private run_times_at = -Infinity;
+  private readonly wake = new Alarm(() => this.poke());
   private admitted_at = -Infinity;
   private readonly waves: Gathering | null;
-  private later: NodeJS.Timeout | null = null;
 
   constructor(deps: DispatcherDeps) {
     this.deps = deps;
@@ -55,7 +58,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.stopped = true;
     if (this.timer) clearInterval(this.timer);
-    if (this.later) clearTimeout(this.later);
+    this.wake.stop();
     await this.listener?.stop();
     await this.passing;
     await this.starter.settled();
@@ -76,24 +79,21 @@ export class Dispatcher {
     if (polled) await this.onPoll();
     if (!(await this.link.ready())) return;
     for (let more = true; more && this.link.up && !this.stopped; ) {
-      const { LOST_AFTER_S } = this.deps.config;
-      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: LOST_AFTER_S, record: polled, waves: this.waves });
+      const { LOST_AFTER_S: lost_after_s } = this.deps.config;
+      const admitted = await admit(this.deps.fork(), {
+        limit: PASS_LIMIT,
+        lost_after_s,
+        record: polled,
+        waves: this.waves,
+        on_token: (in_ms) => this.wake.in(in_ms),
+      });
       this.starter.start(admitted);
-      if (admitted.length > 0 || this.comeBack()) this.admitted_at = performance.now();
+      const wait_ms = this.waves?.wait_ms ?? null;
+      if (wait_ms !== null) this.wake.in(wait_ms);
+      if (admitted.length > 0 || wait_ms !== null) this.admitted_at = performance.now();
       more = admitted.length >= PASS_LIMIT;
     }
     await this.repeatStarts();
-  }
-
-  /** Starts were held back, to be made together with others: looks again in time. */
-  private comeBack(): boolean {
-    const wait_ms = this.waves?.wait_ms ?? null;
-    if (wait_ms === null) return false;
-    this.later ??= setTimeout(() => {
-      this.later = null;
-      this.poke();
-    }, wait_ms);
-    return true;
   }
 
   /** What is due by the clock rather than by an event. */
@@ -104,6 +104,8 @@ export class Dispatcher {
     if (performance.now() - this.run_times_at < RUN_TIMES_EVERY_MS) return;
     this.run_times_at = performance.now();
     await refreshRunTimes(this.deps.fork());
+    await sampleShares(this.deps.fork());
+    await forgetIdle(this.deps.fork());
   }
 
   private poll(): void {

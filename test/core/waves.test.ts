@@ -17,7 +17,16 @@ test.each([
 });
 
 const POOL = { name: 'p', status: 'active', total: { cpu_milli: 1e6, memory_mb: 1e6 }, used: { cpu_milli: 0, memory_mb: 0 } };
-const QUEUE = { pool: 'p', status: 'active', priority: 50, step_s: 60, policy: 'backfill', reserve_after_s: 60, strict_priority: false };
+const QUEUE = {
+  bucket: null,
+  pool: 'p',
+  status: 'active',
+  priority: 50,
+  step_s: 60,
+  policy: 'backfill',
+  reserve_after_s: 60,
+  strict_priority: false,
+};
 
 type World = { waiting: number; capacity: number; load: number; batchable?: boolean; p90_s?: number | null; now?: number };
 
@@ -34,18 +43,19 @@ function worldOf({ waiting, capacity, load, batchable = true, p90_s = 0.1, now =
     timeout_s: 60,
     p90_s,
     key: null,
+    bucket: null,
     batchable,
   }));
   const queue = { ...QUEUE, name: 'q', capacity, current_load: load };
   const worker = { id: 'w', pool: 'p', total: POOL.total, used: POOL.used, engines: ['http'] };
-  const world = { now, queues: [queue], pools: [POOL], workers: [worker], candidates, running: [] };
+  const world = { now, queues: [queue], pools: [POOL], workers: [worker], candidates, buckets: [], shares: new Map(), running: [] };
   return world as unknown as Snapshot;
 }
 
 const NONE: HeldBack = new Map();
 const plan = (world: World, held = NONE) => {
   const snapshot = worldOf(world);
-  return planStarts({ snapshot, decisions: decide(snapshot, 200), held });
+  return planStarts({ snapshot, decisions: decide(snapshot, 200), more: new Set(), held });
 };
 
 test('under a backlog a few freed places are gathered, for a tenth of a second', () => {
@@ -78,6 +88,7 @@ const kinds = fc.array(
     p90_s: fc.constantFrom(null, 0.05, 1.2, 5),
     waiting: fc.integer({ min: 0, max: 12 }),
     admitted: fc.integer({ min: 0, max: 12 }),
+    unread: fc.boolean(),
     since: fc.option(fc.integer({ min: 0, max: 250 })),
   }),
   { minLength: 1, maxLength: 4 },
@@ -92,17 +103,18 @@ test('every start is made or held back, whole groups together, and none for long
       ) as unknown as Candidate[];
       const admissions = candidates.map(({ uuid, queue, need }) => ({ uuid, queue, need, worker: 'w' }));
       const refusals = groups.flatMap(({ waiting }, g) => (waiting > 0 ? [{ uuid: `${g}-x`, queue: 'q', need: `n${g}`, gates: [] }] : []));
+      const more = groups.flatMap(({ unread }, g) => (unread ? [`q\nn${g}`] : []));
       const held = new Map(groups.flatMap(({ since }, g) => (since === null ? [] : [[`q\nn${g}`, now - since] as const])));
       const snapshot = { now, candidates, queues: [{ ...QUEUE, name: 'q', capacity: 100, current_load: load }] } as unknown as Snapshot;
-      const planned = planStarts({ snapshot, decisions: { admissions, refusals } as unknown as Decisions, held });
+      const planned = planStarts({ snapshot, decisions: { admissions, refusals } as unknown as Decisions, more: new Set(more), held });
       const started = new Set(planned.starts.map(({ uuid }) => uuid));
-      for (const [g, { batchable, p90_s, admitted, waiting }] of groups.entries()) {
+      for (const [g, { batchable, p90_s, admitted, waiting, unread }] of groups.entries()) {
         const n = [...started].filter((uuid) => uuid.startsWith(`${g}-`)).length;
         const kept = planned.held.get(`q\nn${g}`);
         expect(n).toBe(kept === undefined ? admitted : 0);
         if (kept === undefined) continue;
         expect(now - kept).toBeLessThan(100);
-        expect(waiting > 0 && load > 0 && waveSize({ batchable, p90_s }) >= WAVE_LEAST).toBe(true);
+        expect((waiting > 0 || unread) && load > 0 && waveSize({ batchable, p90_s }) >= WAVE_LEAST).toBe(true);
       }
       expect(planned.wait_ms === null).toBe(planned.held.size === 0);
     }),
