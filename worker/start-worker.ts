@@ -36,10 +36,10 @@ export type WorkerOptions = {
   signal?: AbortSignal;
 };
 
-/** What the parts of one worker process share. */
 /** From so many instances at work on, claims and ends are gathered for a moment. */
 const CROWD = 12;
 
+/** What the parts of one worker process share. */
 type Shared = WorkerOptions & {
   boot_id: string;
   fork(): Em;
