@@ -32,7 +32,7 @@ const NAMESPACE = 'default';
 const HOST = '127.0.0.1';
 
 /** Schema, pool, queues, templates and administrator as `npm start` makes them. @returns the administrator's key */
-async function install(database_url: string): Promise<string> {
+export async function install(database_url: string): Promise<string> {
   const orm = await createOrm({ url: database_url, pool_max: 2 });
   try {
     await migrateUp(orm, { dumpTo: null });

@@ -16,20 +16,28 @@ type Looking<C> = {
   decide: (candidates: Waiting[]) => Promise<C & { snapshot: Snapshot; decisions: Decisions }>;
 };
 
+/** `unread`: queues of which there is more behind what was read. */
+export type InLine<C> = { choice: C; unread: ReadonlySet<string> };
+
 /**
  * Decides by the first tasks of each queue alone, in their order, where that is enough: where nothing starts out of turn behind what was read, and nothing that
  * was not read could fit into what is left. Then the answer is the one that looking at all tasks would give, for whatever is behind could only
  * wait, and what waits there is no obstacle to what is before it. So a pass costs the same whatever waits, and of however many needs.
  * @returns null where it is not enough
  */
-export async function chooseInLine<C>(em: Em, room: Snapshot, { queues, limit, depths = DEPTHS, decide }: Looking<C>): Promise<C | null> {
+export async function chooseInLine<C>(
+  em: Em,
+  room: Snapshot,
+  { queues, limit, depths = DEPTHS, decide }: Looking<C>,
+): Promise<InLine<C> | null> {
   for (const depth of depths) {
     const choice = await decide(await firstInLine(em, linesOf(queues, roomOf(room), room), depth));
     const last = lastRead(choice.snapshot.candidates, depth);
-    if (last.length === 0) return choice;
+    const found = { choice, unread: new Set(last.map(({ queue }) => queue)) };
+    if (last.length === 0) return found;
     const used_up = choice.decisions.admissions.length >= limit;
     if (startsBehind(choice, last, used_up)) continue;
-    if (used_up || !(await moreFits(em, choice, last))) return choice;
+    if (used_up || !(await moreFits(em, choice, last))) return found;
   }
   return null;
 }

@@ -1,9 +1,9 @@
-import { type Decisions, decide } from '../core/admission.ts';
+import { type Decisions, decide, groupKey } from '../core/admission.ts';
 import type { Snapshot } from '../core/admission-state.ts';
 import { roomFor, roomOf } from '../core/room.ts';
 import type { BucketShape } from '../core/token-bucket.ts';
 import type { Em } from '../entities/sql.ts';
-import { chooseInLine } from './choose-in-line.ts';
+import { chooseInLine, type InLine } from './choose-in-line.ts';
 import { bucketReader } from './rate-buckets.ts';
 import { type Group, headsOf, headsOfGroups, loadRunning, type RoomRows, type Waiting } from './snapshot.ts';
 import { loadShares } from './user-shares.ts';
@@ -11,8 +11,11 @@ import { loadShares } from './user-shares.ts';
 /** What a decision rests on. */
 type Sight = Snapshot & { candidates: Waiting[] };
 
-/** A decision and the snapshot that it rests on. `missing`: buckets that are to be made before it can be said whether they have tokens. */
-export type Choice = { snapshot: Sight; decisions: Decisions; missing: BucketShape[] };
+/**
+ * A decision and the snapshot that it rests on. `missing`: buckets that are to be made before it can be said whether they have tokens. `more`: groups of which all that was
+ * read starts, and more may wait for which there is no room; as `groupKey`.
+ */
+export type Choice = { snapshot: Sight; decisions: Decisions; missing: BucketShape[]; more: ReadonlySet<string> };
 
 /**
  * `limit`: most admissions. `lock`: buckets are locked until the transaction ends, as the room is. `whole`: the heads of all groups are read, so that every
@@ -20,6 +23,7 @@ export type Choice = { snapshot: Sight; decisions: Decisions; missing: BucketSha
  */
 export type Choosing = { queues: readonly string[]; limit: number; lock: boolean; whole?: boolean; depths?: readonly number[] };
 
+const NONE: ReadonlySet<string> = new Set();
 const FIRST_DEPTH = 1;
 const FACTOR = 50;
 
@@ -37,8 +41,12 @@ export async function chooseTasks(em: Em, room: RoomRows, options: Choosing): Pr
   const decider: Decider = { em, limit, reader, empty, missing };
   const decideOn = (candidates: Waiting[]): Promise<Choice> => decideWith(decider, candidates);
   const simple = whole || fair.length > 0 ? null : await chooseInLine<Choice>(em, empty, { queues, limit, depths, decide: decideOn });
-  return simple ?? (await chooseByGroup(em, queues, { limit, decide: decideOn }));
+  return simple ? { ...simple.choice, more: groupsOf(simple) } : await chooseByGroup(em, queues, { limit, decide: decideOn });
 }
+
+/** Of a queue that was not read to its end, any group may go on behind what was read. */
+const groupsOf = ({ choice, unread }: InLine<Choice>): Set<string> =>
+  new Set(choice.snapshot.candidates.filter(({ queue }) => unread.has(queue)).map(groupKey));
 
 type Decider = { em: Em; limit: number; reader: ReturnType<typeof bucketReader>; empty: Sight; missing: BucketShape[] };
 
@@ -46,11 +54,11 @@ async function decideWith({ em, limit, reader, empty, missing }: Decider, candid
   const snapshot: Sight = { ...empty, candidates, buckets: [...empty.buckets, ...(await reader.bucketsOf(candidates))] };
   const decisions = decide(snapshot, limit);
   const all = [...missing, ...reader.missing];
-  if (!decisions.wants_running) return { snapshot, decisions, missing: all };
+  if (!decisions.wants_running) return { snapshot, decisions, missing: all, more: NONE };
   const pools = empty.pools.map((pool) => pool.name);
   empty.running ??= await loadRunning(em, pools, empty.now);
   const known = { ...snapshot, running: empty.running };
-  return { snapshot: known, decisions: decide(known, limit), missing: all };
+  return { snapshot: known, decisions: decide(known, limit), missing: all, more: NONE };
 }
 
 async function chooseByGroup(
@@ -60,11 +68,12 @@ async function chooseByGroup(
 ): Promise<Choice> {
   const depths: Depths = new Map();
   const { heads, alone } = await headsOfGroups(em, queues);
-  for (const group of alone) depths.set(keyOf(group), limit);
+  for (const group of alone) depths.set(groupKey(group), limit);
   for (let candidates = heads; ; ) {
     const choice = await decideOn(candidates);
-    const short = usedUp(choice, depths).filter(({ group, most }) => depthOf(depths, group) < Math.min(limit, most));
-    if (short.length === 0) return choice;
+    const used = usedUp(choice, depths);
+    const short = used.filter(({ group, most }) => depthOf(depths, group) < Math.min(limit, most));
+    if (short.length === 0) return { ...choice, more: new Set(used.map(({ group }) => groupKey(group))) };
     candidates = await deepened(em, candidates, { short, depths, limit });
   }
 }
@@ -72,9 +81,7 @@ async function chooseByGroup(
 /** How far each group has been read; those that are not there: `FIRST_DEPTH`. */
 type Depths = Map<string, number>;
 
-const depthOf = (depths: Depths, group: Pick<Group, 'queue' | 'need'>): number => depths.get(keyOf(group)) ?? FIRST_DEPTH;
-
-const keyOf = ({ queue, need }: Pick<Group, 'queue' | 'need'>): string => `${queue}\n${need}`;
+const depthOf = (depths: Depths, group: Pick<Group, 'queue' | 'need'>): number => depths.get(groupKey(group)) ?? FIRST_DEPTH;
 
 /** A group of which more is to be read; there is room for `most` of its tasks, so more than that need not be seen, but for those that lack a token. */
 type Short = { group: Group; most: number };
@@ -84,7 +91,7 @@ function usedUp({ snapshot, decisions: { admissions, dry } }: Choice, depths: De
   const room = roomOf(snapshot);
   const starts = new Set(admissions.map(({ uuid }) => uuid));
   const isDry = ({ bucket }: Waiting): boolean => bucket !== null && dry.has(bucket);
-  const groups = [...Map.groupBy(snapshot.candidates, keyOf).values()].map((members) => ({ first: members[0] as Waiting, members }));
+  const groups = [...Map.groupBy(snapshot.candidates, groupKey).values()].map((members) => ({ first: members[0] as Waiting, members }));
   return groups
     .filter(({ first, members }) => members.length >= depthOf(depths, first) && members.every((one) => starts.has(one.uuid) || isDry(one)))
     .map(({ first, members }) => ({
@@ -100,7 +107,7 @@ async function deepened(em: Em, candidates: readonly Waiting[], { short, depths,
   const groups = short.map(({ group }) => group);
   const reach = FACTOR * Math.max(...groups.map((group) => depthOf(depths, group)));
   const depth = Math.min(limit, reach, Math.max(...short.map(({ most }) => most)));
-  for (const group of groups) depths.set(keyOf(group), depth);
-  const old = new Set(groups.map(keyOf));
-  return [...candidates.filter((candidate) => !old.has(keyOf(candidate))), ...(await headsOf(em, groups, depth))];
+  for (const group of groups) depths.set(groupKey(group), depth);
+  const old = new Set(groups.map(groupKey));
+  return [...candidates.filter((candidate) => !old.has(groupKey(candidate))), ...(await headsOf(em, groups, depth))];
 }

@@ -106,12 +106,12 @@ export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & {
 export type Waiting = Candidate & { shape: BucketShape | null };
 
 const COLUMNS =
-  't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.user_id, t.rate_key, t.template_version_id';
+  't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.user_id, t.rate_key, t.template_version_id, t.batchable';
 
 /** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */
 export const CANDIDATE = `t.uuid, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb, t.timeout as timeout_s,
   extract(epoch from t.vtime)::float8 * 1000 as vtime, extract(epoch from t.eligible_at)::float8 * 1000 as eligible_at,
-  r.p90_s, t.user_id::int4 as "user", t.rate_key as bucket, t.template_version_id::float8 as version,
+  t.batchable, r.p90_s, t.user_id::int4 as "user", t.rate_key as bucket, t.template_version_id::float8 as version,
   case when t.rate_key is not null then (select v.rate_limit from template_versions v where v.id = t.template_version_id) end as rate_limit`;
 export const RUN_TIMES = 'left join template_runtimes r on r.template = t.template';
 
@@ -127,6 +127,7 @@ export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow
   eligible_at: row.eligible_at,
   timeout_s: row.timeout_s,
   p90_s: row.p90_s,
+  batchable: row.batchable ?? false,
   key: null,
   bucket: row.bucket,
   shape: row.bucket !== null && row.rate_limit ? bucketShape(row.bucket, row.rate_limit, row.version) : null,

@@ -63,6 +63,11 @@ const definition = {
   queue_timeout_s: ClockS.nullable().optional().describe('seconds that a task may stay queued; null: no limit'),
   start_timeout_s: ClockS.nullable().optional().describe('seconds that an instance may stay starting; null: 300'),
   total_timeout_s: ClockS.nullable().optional().describe('seconds that a task may take in all, retries included; null: no limit'),
+  batchable: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe('whether short tasks that start together may share a workflow; null: as the engine says'),
 };
 
 export const TemplateCreation = z.strictObject({ name: Name, engine: Name, ...definition }).meta({ id: 'TemplateCreation' });
@@ -94,6 +99,7 @@ export const TemplateVersion = z
     queue_timeout_s: z.int().nullable(),
     start_timeout_s: z.int().nullable(),
     total_timeout_s: z.int().nullable(),
+    batchable: z.boolean().nullable(),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'TemplateVersion' });
