@@ -92,7 +92,7 @@ test('members of a wave fail, time out and are cancelled each by itself, and a s
 
 test('a wave whose worker is killed runs again only what was not final, and nothing twice at once', async () => {
   const first = await room.workerProcess('killed', { POOL: 'aside' });
-  const uuids = await aside(times(50, (i) => (i % 2 ? `echo ${i}` : `echo begun; sleep 3.0${i + 10}31`)));
+  const uuids = await aside(times(50, (i) => (i % 2 ? `echo ${i}` : `echo begun; sleep 6.0${i + 10}31`)));
   const [quick, slow] = [uuids.filter((_, i) => i % 2), uuids.filter((_, i) => i % 2 === 0)];
   await untilAll(quick, 'completed');
   await Promise.all(slow.map((uuid) => room.untilInstance(uuid, 'running')));
@@ -101,7 +101,7 @@ test('a wave whose worker is killed runs again only what was not final, and noth
   await untilAll(slow, 'completed');
   for (const uuid of quick) expect((await room.instances(uuid)).map(({ status }) => status)).toEqual(['completed']);
   for (const uuid of slow) expect((await room.instances(uuid)).map(({ status }) => status)).toEqual(['lost', 'completed']);
-  expect(await room.processesWith('sleep 3.0[0-9]*31')).toEqual([]);
+  expect(await room.processesWith('sleep 6.0[0-9]*31')).toEqual([]);
   await second.kill('SIGTERM');
   await room.expectClean();
 }, 60_000);
