@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { runEntry } from '../platform/run-entry.ts';
+import { measureFlames } from './flames.ts';
 import { measureIdleStart } from './idle-start.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { measureMemory } from './memory.ts';
@@ -25,9 +26,13 @@ async function measureAll(sides: Sides, settings: Settings): Promise<Pick<Report
   const idle = wanted.has('idle') ? await measureIdleStart(sides, settings, say) : null;
   const release = wanted.has('release') ? await measureRelease(sides, settings, say) : null;
   const passes = wanted.has('passes') ? await measurePasses(sides, settings, say) : null;
+  const flames = wanted.has('flames') ? await measureFlames(sides, settings, say) : null;
   const memory = measureMemory(sides.roles);
-  const groups = [throughput, submit, idle, release, passes];
-  return { figures: groups.flatMap((group) => group?.figures ?? []).concat(memory), raw: { throughput, submit, idle, release, passes } };
+  const groups = [throughput, submit, idle, release, passes, flames];
+  return {
+    figures: groups.flatMap((group) => group?.figures ?? []).concat(memory),
+    raw: { throughput, submit, idle, release, passes, flames },
+  };
 }
 
 /** Starts the parts, measures, and stops them; with a profile folder also counts the statements of the database meanwhile. */

@@ -10,11 +10,12 @@ export type Sizes = {
   starts: number;
   releases: number;
   passes: number;
+  prompts: number;
   waiting: readonly number[];
 };
 
 /** What can be measured by itself. */
-export const GROUPS = ['throughput', 'idle', 'submit', 'release', 'passes'] as const;
+export const GROUPS = ['throughput', 'idle', 'submit', 'release', 'passes', 'flames'] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** `only`: which groups; `json`: file to write; `strict`: fail when a bar was missed or a figure refused; `profile`: folder for CPU profiles of the
@@ -29,9 +30,20 @@ const FULL: Sizes = {
   starts: 25,
   releases: 100,
   passes: 20,
+  prompts: 1_000,
   waiting: [100, 10_000, 100_000],
 };
-const QUICK: Sizes = { blocks: 2, jobs: 40, submits: 60, submits_32: 200, starts: 10, releases: 30, passes: 10, waiting: [100, 10_000] };
+const QUICK: Sizes = {
+  blocks: 2,
+  jobs: 40,
+  submits: 60,
+  submits_32: 200,
+  starts: 10,
+  releases: 30,
+  passes: 10,
+  prompts: 400,
+  waiting: [100, 10_000],
+};
 
 export const USAGE =
   'npm run bench -- [--quick] [--blocks <n>] [--jobs <n>] [--json <file>] [--strict] [--only <group>] [--profile <folder>]';
