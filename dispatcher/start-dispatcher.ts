@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { createFolderStore } from '../artifacts/folder-store.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
@@ -6,12 +7,14 @@ import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { BulkWorker } from './bulk-worker.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { FlamesKeeper } from './flames-keeper.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
 import { OrchestratorWorker } from './orchestrator-worker.ts';
 import { Reconciler } from './reconciler.ts';
 import { ScheduleMirror } from './schedule-mirror.ts';
 import { ScheduleSweeper } from './schedule-sweeper.ts';
+import { VideoKeeper } from './video-keeper.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
@@ -39,7 +42,12 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const orchestrator = new OrchestratorWorker(deps, poke);
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
-  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke)];
+  const artifacts = createFolderStore(config.ARTIFACTS_DIR);
+  const domains = [
+    new VideoKeeper({ ...deps, artifacts }),
+    new FlamesKeeper({ ...deps, places: { artifacts, old_dir: config.FLAMES_OLD_LOGS_DIR } }),
+  ];
+  const watchers = [...keepers, ...domains, orchestrator, ...schedules, new BulkWorker(deps, poke)];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RunId } from '../../schemas/flames.ts';
 import { Name } from '../../schemas/limits.ts';
 
 export const TaskPath = z.strictObject({ uuid: z.uuid().toLowerCase() });
@@ -10,3 +11,5 @@ export const UserPath = z.strictObject({ id: z.coerce.number().int().min(1).max(
 export const RunPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 export const SchedulePath = z.strictObject({ id: z.uuid().toLowerCase() });
 export const BackfillPath = z.strictObject({ id: z.uuid().toLowerCase(), backfill: z.uuid().toLowerCase() });
+export const FlamesRunPath = z.strictObject({ task_id: RunId });
+export const DatasetPath = z.strictObject({ id: z.coerce.number().int().min(1).max(2_147_483_647) });

@@ -5,7 +5,14 @@ const DAY_MS = 86_400_000;
 const now = new Date('2026-03-29T12:00:00.000Z');
 const days = (cutoff: Date | null): number | null => (cutoff ? (now.getTime() - cutoff.getTime()) / DAY_MS : null);
 
-const POLICY: RetentionPolicy = { idempotency_hours: 24, log_days: 30, instance_days: 30, task_days: 30, audit_days: 365 };
+const POLICY: RetentionPolicy = {
+  idempotency_hours: 24,
+  log_days: 30,
+  instance_days: 30,
+  task_days: 30,
+  audit_days: 365,
+  flames_log_days: 30,
+};
 
 describe('how long rows are kept', () => {
   const kept = (policy: Partial<RetentionPolicy>) => {
