@@ -1,17 +1,15 @@
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { runEntry } from '../platform/run-entry.ts';
 import { type Block, measureBlock } from './block.ts';
 import type { LoadClientMethods } from './load-client.ts';
+import { Parts, startProduct } from './parts.ts';
 import { median, spreadOf } from './percentiles.ts';
 import type { CpuByRole, Roles } from './process-usage.ts';
-import type { ProductApiMethods } from './product-api.ts';
-import { type Methods, type Remote, startRemote } from './remote.ts';
 import { describeMachine, writeJson } from './report.ts';
 import { install, type Servers, startServers } from './servers.ts';
 import type { PeerRun, SteadyRate } from './steady.ts';
-import { type Product, prepareWaves, type WaveRate, waveRate } from './wave-load.ts';
+import { FEW_WAITING, LEARNING_S, type WaveRate, waveRate } from './wave-load.ts';
 
 type PeerMethods = { run(run: PeerRun): Promise<SteadyRate> };
 
@@ -34,50 +32,6 @@ async function stubDatabase(servers: Servers): Promise<{ database_url: string; k
   return { database_url: url.href, key: await install(url.href) };
 }
 
-/** Processes by role, started one after another and stopped in reverse order. */
-class Parts {
-  readonly roles = new Map<number, string>();
-  private readonly stops: (() => Promise<void>)[] = [];
-  private readonly folder: string;
-
-  constructor(folder: string) {
-    this.folder = folder;
-  }
-
-  async start<M extends Methods>(role: string, script: string, options: unknown): Promise<Remote<M>> {
-    const remote = await startRemote<M>(script, { options, log_file: path.join(this.folder, 'logs', `${role}.log`) });
-    this.roles.set(remote.pid, role);
-    this.stops.unshift(() => remote.stop());
-    return remote;
-  }
-
-  async stop(): Promise<void> {
-    for (const stop of this.stops) await stop();
-  }
-}
-
-/** API and worker of the product on one database; with `stub`, nothing of Temporal. */
-async function startProduct(
-  parts: Parts,
-  servers: Servers,
-  { database_url, key, stub }: { database_url: string; key: string; stub: boolean },
-): Promise<Product> {
-  const settings = {
-    DATA_DIR: servers.data_dir,
-    DATABASE_URL: database_url,
-    TEMPORAL_ADDRESS: servers.temporal_address,
-    API_PORT: '0',
-    RATE_LIMIT_PER_MINUTE: '0',
-  };
-  const env = { ...settings, WORKER_CPU: '8' };
-  const api = await parts.start<ProductApiMethods>(stub ? 'stub api' : 'api', 'product-api.ts', { env });
-  await parts.start<Methods>(stub ? 'stub worker' : 'worker', stub ? 'stub-worker.ts' : 'product-worker.ts', { env });
-  const product = { api_url: await api.call('url', undefined), key, database_url };
-  await prepareWaves(product);
-  return product;
-}
-
-const LEARNING_S = 6;
 /** How long a block counts; that of waves long enough to show a steady state. */
 const SECONDS = { waves: 30, stub: 8, peer: 6 };
 
@@ -92,8 +46,8 @@ async function contendersOf(parts: Parts, servers: Servers, only: readonly strin
     const roles = [`${role}api`, `${role}worker`, 'client', 'postgres', ...(stub ? [] : ['temporal'])];
     const seconds = stub ? SECONDS.stub : SECONDS.waves;
     // Not measured: until some have run nobody knows how long such tasks take, and waves are small.
-    await waveRate(product, client, LEARNING_S);
-    contenders.push({ name, roles, run: () => waveRate(product, client, seconds) });
+    await waveRate(product, client, { ...FEW_WAITING, seconds: LEARNING_S });
+    contenders.push({ name, roles, run: () => waveRate(product, client, { ...FEW_WAITING, seconds }) });
   };
   const peer = async (role: string, script: string, modes: Record<string, PeerRun['mode']>) => {
     const mine = Object.entries(modes).filter(([name]) => wanted(name));
