@@ -4,6 +4,7 @@ import type { Engine, StopReason } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import type { Claimer } from './claimer.ts';
 import type { Finisher } from './finisher.ts';
+import type { LogStore } from './log-store.ts';
 
 /** One running instance as the lease keeper sees it. `progress` 0–100 and `note` are stored with the next heartbeat. */
 export type Lease = {
@@ -35,6 +36,7 @@ export type ActivityDeps = {
   artifacts: ArtifactStore;
   leases: Leases;
   claimer: Claimer;
+  logs: LogStore;
   finisher: Finisher;
   /** Value of a secret that the user may use for `host`. @throws EngineError forbidden, not_found */
   secret(request: { name: string; user_id: number; host: string | null }): Promise<string>;

@@ -1,13 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { appendLogs } from '../commands/append-logs.ts';
+import type { LogBatch } from '../commands/append-logs.ts';
 import type { Claim } from '../commands/claim-instance.ts';
 import type { Engine, EngineContext, StopReason } from '../engines/define-engine.ts';
 import type { ActivityDeps, Lease } from './deps.ts';
 import { fenced } from './fenced.ts';
 import { logStart } from './log-start.ts';
 import { LogWriter } from './log-writer.ts';
-import { insist } from './patience.ts';
 import { SecretMask } from './secret-mask.ts';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -110,10 +109,8 @@ export class EngineRun {
     else this.timer = setTimeout(() => this.armTimeout(), Math.min(left, LONGEST_TIMER_MS));
   }
 
-  private async append(batch: Pick<Parameters<typeof appendLogs>[1], 'lines' | 'cut'>): Promise<boolean> {
-    const { runid } = this.claim;
-    const write = () => appendLogs(this.deps.fork(), { runid, lease_epoch: this.execution, ...batch });
-    return await insist(write, { what: 'store log lines', logger: this.deps.logger });
+  private async append(batch: Pick<LogBatch, 'lines' | 'cut'>): Promise<boolean> {
+    return await this.deps.logs.add({ runid: this.claim.runid, lease_epoch: this.execution, ...batch });
   }
 
   /** Another owner: the lease keeper sees it within a second and knows what to do. A fault: the work goes on without its log. */

@@ -72,7 +72,8 @@ export class LogWriter implements EngineLog {
    */
   async close(complete: boolean): Promise<string | null> {
     if (complete) this.finishLines();
-    while (this.hasMore()) await this.pump();
+    // Lines on their way count as well: an instance must not end before they are stored, or they would come too late.
+    while (this.pumping || this.hasMore()) await (this.pumping ?? this.pump());
     if (this.timer) clearTimeout(this.timer);
     return this.ending.text();
   }

@@ -93,6 +93,7 @@ function contextOf(route: Route, parts: RouteParts, res: Response): RouteContext
   return {
     ...parts,
     em: parts.orm.em.fork(),
+    lost_after_s: parts.config.LOST_AFTER_S,
     actor: actor as Actor,
     request_id,
     signal: route.response.stream === undefined && route.response.download === undefined ? parts.stopping : streamSignal({ ...parts, res }),

@@ -5,6 +5,8 @@ import { measureFlames } from './flames.ts';
 import { measureIdleStart } from './idle-start.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { measureMemory } from './memory.ts';
+import { measurePasses } from './passes.ts';
+import { measureRelease } from './release-start.ts';
 import { describeMachine, type Report, tableOf, writeJson } from './report.ts';
 import { type Servers, startServers } from './servers.ts';
 import { parseSettings, type Settings } from './settings.ts';
@@ -22,11 +24,14 @@ async function measureAll(sides: Sides, settings: Settings): Promise<Pick<Report
   const throughput = wanted.has('throughput') ? await measureThroughput(sides, settings, say) : null;
   const submit = wanted.has('submit') ? await measureSubmits(sides, settings, say) : null;
   const idle = wanted.has('idle') ? await measureIdleStart(sides, settings, say) : null;
+  const release = wanted.has('release') ? await measureRelease(sides, settings, say) : null;
+  const passes = wanted.has('passes') ? await measurePasses(sides, settings, say) : null;
   const flames = wanted.has('flames') ? await measureFlames(sides, settings, say) : null;
   const memory = measureMemory(sides.roles);
+  const groups = [throughput, submit, idle, release, passes, flames];
   return {
-    figures: [throughput, submit, idle, flames].flatMap((group) => group?.figures ?? []).concat(memory),
-    raw: { throughput, submit, idle, flames },
+    figures: groups.flatMap((group) => group?.figures ?? []).concat(memory),
+    raw: { throughput, submit, idle, release, passes, flames },
   };
 }
 

@@ -25,6 +25,9 @@ export type Servers = {
 /** Tasks sent to this queue wait for ever, so that submitting is measured without what follows it. */
 export const HELD_QUEUE = 'bench-held';
 
+/** A queue with a single place: each end lets the next task start. */
+export const SINGLE_QUEUE = 'bench-single';
+
 const NAMESPACE = 'default';
 const HOST = '127.0.0.1';
 
@@ -43,11 +46,14 @@ export async function install(database_url: string): Promise<string> {
   }
 }
 
-async function addHeldQueue(database_url: string): Promise<void> {
+async function addQueues(database_url: string): Promise<void> {
   const client = new pg.Client({ connectionString: database_url });
   await client.connect();
   await client
-    .query(`insert into queues (name, capacity, pool, status) values ($1, 100, 'default', 'hold')`, [HELD_QUEUE])
+    .query(`insert into queues (name, capacity, pool, status) values ($1, 100, 'default', 'hold'), ($2, 1, 'default', 'active')`, [
+      HELD_QUEUE,
+      SINGLE_QUEUE,
+    ])
     .finally(() => client.end());
 }
 
@@ -65,7 +71,7 @@ export async function startServers(report: (line: string) => void, settings: Rec
   };
   const ready = async () => {
     const key = await install(postgres.url);
-    await addHeldQueue(postgres.url);
+    await addQueues(postgres.url);
     return key;
   };
   const key = await ready().catch(async (error: unknown) => {

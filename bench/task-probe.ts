@@ -8,6 +8,8 @@ export type TaskProbe = {
   completed(ids: readonly string[]): Promise<number>;
   /** When the engine began each task, in the order of `ids`, epoch milliseconds. */
   beganMs(ids: readonly string[]): Promise<number[]>;
+  /** Of tasks that ran one after the other: from the release of each one's grant to the claim of the next, milliseconds. */
+  gapsMs(ids: readonly string[]): Promise<number[]>;
   close(): Promise<void>;
 };
 
@@ -26,6 +28,11 @@ const ENDED = `select completed_at is not null as ended from tasks where uuid = 
 const BEGAN = `
 select (t.result->>'began_ms')::float8 as began_ms
 from unnest($1::uuid[]) with ordinality as wanted(uuid, n) join tasks t on t.uuid = wanted.uuid order by n`;
+
+const GAPS = `
+select extract(epoch from start_time - released_before)::float8 * 1000 as ms from (
+  select i.start_time, lag(g.released_at) over (order by g.acquire_seq) as released_before
+  from grants g join instances i on i.runid = g.runid where i.task_id = any($1::uuid[])) g where released_before is not null`;
 
 type State = { completed: number; ended_badly: number; last_ms: number };
 
@@ -56,5 +63,7 @@ export async function openTaskProbe(database_url: string): Promise<TaskProbe> {
   const beganMs = async (ids: readonly string[]) =>
     (await client.query<{ began_ms: number }>(BEGAN, [ids])).rows.map((row) => row.began_ms);
 
-  return { completed, beganMs, close: () => client.end() };
+  const gapsMs = async (ids: readonly string[]) => (await client.query<{ ms: number }>(GAPS, [ids])).rows.map(({ ms }) => ms);
+
+  return { completed, beganMs, gapsMs, close: () => client.end() };
 }

@@ -1,7 +1,8 @@
 import { uuidv7 } from 'uuidv7';
 import type { Admission, Refusal } from '../core/admission.ts';
+import { type HeldBack, planStarts, type Start, WAVE_LEAST } from '../core/waves.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { type Choosing, chooseTasks } from './choose-tasks.ts';
+import { type Choice, type Choosing, chooseTasks } from './choose-tasks.ts';
 import { chargeStarts, clearTheWay, type Obstacles, obstaclesOf } from './clear-the-way.ts';
 import { STOP_MARGIN_S } from './end-overdue.ts';
 import { untilToken } from './rate-buckets.ts';
@@ -28,11 +29,20 @@ export type AdmittedInstance = {
   p90_s: number | null;
 };
 
+/** Starts that an earlier pass of the same dispatcher held back, to be told anew by each; see `core/waves.ts`. */
+export type Gathering = { held: HeldBack; wait_ms: number | null };
+
 /**
- * `record`: write down why heads of groups did not start, for those that have no such row of the last second. `on_token`: called with the milliseconds until a token
- * comes that tasks wait for, or until there is more to do.
+ * `record`: look at the heads of all groups and write down why heads of groups did not start, for those that have no such row of the last second. `on_token`: called with the milliseconds until a token
+ * comes that tasks wait for, or until there is more to do. `waves`: short tasks that start together share a workflow; absent: each has its own.
  */
-export type AdmitOptions = { limit?: number; lost_after_s?: number; record?: boolean; on_token?: (in_ms: number) => void };
+export type AdmitOptions = {
+  limit?: number;
+  lost_after_s?: number;
+  record?: boolean;
+  on_token?: (in_ms: number) => void;
+  waves?: Gathering | null;
+};
 
 /** Passes of one call: each but the last has taken tasks without a token out of the way, or made buckets, so that the next one sees further. */
 const MOST_PASSES = 50;
@@ -43,6 +53,7 @@ const MOST_PASSES = 50;
  * @returns the admitted instances, in no order; empty when nothing could start
  */
 export async function admit(em: Em, options: AdmitOptions = {}): Promise<AdmittedInstance[]> {
+  if (options.waves) options.waves.wait_ms = null;
   const { queues, dirty_keys, token_in_ms } = await waitingQueues(em);
   if (queues.length === 0) return [];
   if (dirty_keys) await settleKeys(em);
@@ -68,25 +79,38 @@ async function passTokensOn(em: Em, token_in_ms: number | null, { on_token = NOB
 type Pass = { admitted: AdmittedInstance[]; obstacles: Obstacles };
 
 async function onePass(em: Em, waiting: readonly string[], options: AdmitOptions & { limit: number }): Promise<Pass> {
-  const { limit, lost_after_s = 60, record = true } = options;
+  const { limit, lost_after_s = 60, record = true, waves = null } = options;
   const { refusals, ...pass } = await em.transactional(async (tx) => {
     const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
     const queues = openQueues(room);
     if (queues.length === 0) return { admitted: [], refusals: [], obstacles: obstaclesOf(room, null, null) };
-    return await choose(tx as Em, room, { queues, limit, lock: true });
+    return await choose(tx as Em, room, { queues, limit, lock: true, whole: record, waves });
   });
   if (record && refusals.length > 0) await recordDecisions(em, refusals);
   return pass;
 }
 
 /** Nothing starts while a bucket has to be made first: what waits for that would be passed by others. */
-async function choose(tx: Em, room: RoomRows, choosing: Choosing): Promise<Pass & { refusals: readonly Refusal[] }> {
+async function choose(
+  tx: Em,
+  room: RoomRows,
+  { waves, ...choosing }: Choosing & { waves: Gathering | null },
+): Promise<Pass & { refusals: readonly Refusal[] }> {
   const choice = await chooseTasks(tx, room, choosing);
   if (choice.missing.length > 0) return { admitted: [], refusals: [], obstacles: obstaclesOf(room, choice, null) };
-  const { admissions, refusals } = choice.decisions;
-  const admitted = admissions.length === 0 ? [] : await writeAdmissions(tx, admissions, room.now);
+  const { refusals } = choice.decisions;
+  const starts = startsOf(choice, waves);
+  const admitted = starts.length === 0 ? [] : await writeAdmissions(tx, starts, room.now);
   const taken_ms = await chargeStarts(tx, admitted, choice.snapshot);
   return { admitted, refusals, obstacles: obstaclesOf(room, choice, taken_ms) };
+}
+
+/** What starts now; what is held back is noted in `waves`. */
+function startsOf({ snapshot, decisions, more }: Choice, waves: Gathering | null): readonly (Admission & Partial<Start>)[] {
+  if (!waves) return decisions.admissions;
+  const { starts, held, wait_ms } = planStarts({ snapshot, decisions, more, held: waves.held });
+  Object.assign(waves, { held, wait_ms });
+  return starts;
 }
 
 /** Queues that could start something; the others are not searched, nor is one whose own bucket has no token. */
@@ -99,7 +123,11 @@ export function openQueues(room: RoomRows): string[] {
 }
 
 /** Writes what was chosen at `now` (milliseconds), as far as it still holds. In the transaction that holds the locks of `loadRoom`. */
-export async function writeAdmissions(em: Em, admissions: readonly Admission[], now: number): Promise<AdmittedInstance[]> {
+export async function writeAdmissions(
+  em: Em,
+  admissions: readonly (Admission & Partial<Start>)[],
+  now: number,
+): Promise<AdmittedInstance[]> {
   return await query<AdmittedInstance>(em, ADMIT, [
     admissions.map((a) => a.uuid),
     admissions.map(() => uuidv7()),
@@ -107,28 +135,38 @@ export async function writeAdmissions(em: Em, admissions: readonly Admission[], 
     admissions.map((a) => a.queue),
     admissions.map((a) => a.need),
     now / 1000,
+    admissions.map((a) => a.wave_size ?? 1),
   ]);
 }
 
 /**
  * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds: a task that was moved to another queue meanwhile has
  * neither room nor worker there. The pool's sequence is read where its row is locked
- * already. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Instances are made as of the moment for which it was decided
- * that they may start. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
+ * already. Short tasks of one worker, queue, template and user are divided evenly into waves of at most `wave_size`. A decision that another pass is writing down just
+ * now is left: waiting for it here could deadlock. Instances are made as of the moment for which it was decided that they may start. Counters change only here and in
+ * finish-instances.ts, always in the statement that writes or releases the grants.
  */
 const ADMIT = `
-with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) as a(uuid, runid, worker, queue, need)),
+with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $7::int4[]) as a(uuid, runid, worker, queue, need, wave_size)),
 still as (
   select uuid from tasks where uuid = any($1) and status = 'queued' and not parked order by uuid for no key update skip locked),
 t as (
   update tasks set status = 'processing', attempt = attempt + 1, status_reason = null
   from a join still on still.uuid = a.uuid
   where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked and tasks.queue = a.queue and tasks.need = a.need
-  returning tasks.*, a.runid, a.worker),
+  returning tasks.*, a.runid, a.worker, a.wave_size),
+k as (
+  select *, row_number() over (g order by vtime, uuid) - 1 as n, count(*) over g as total
+  from t where wave_size >= ${WAVE_LEAST} window g as (partition by worker, queue, template, user_id)),
+w as (
+  select runid, count(*) over wave as size, 'wave/' || min(runid::text) over wave as workflow_id
+  from k window wave as (partition by worker, queue, template, user_id, n * ((total + wave_size - 1) / wave_size) / total)),
+s as (
+  select t.*, coalesce(w.workflow_id, 'task/' || uuid || '/' || attempt) as workflow_id from t left join w on w.runid = t.runid and w.size >= ${WAVE_LEAST}),
 i as (
   insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by, created_at)
-  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags, due_at,
-    due_at + make_interval(secs => ${STOP_MARGIN_S}), to_timestamp($6::float8) from t),
+  select runid, uuid, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at,
+    due_at + make_interval(secs => ${STOP_MARGIN_S}), to_timestamp($6::float8) from s),
 g as (
   insert into grants (runid, queue, pool, worker, cpu, memory_mb, acquire_seq)
   select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb, p.seq + row_number() over (partition by q.pool order by t.runid)
@@ -150,9 +188,9 @@ uw as (
 d as (
   delete from admission_decisions where task_id in (
     select task_id from admission_decisions where task_id in (select uuid from t) order by task_id for update skip locked))
-select t.runid, t.uuid as task_id, t.attempt, 'task/' || t.uuid || '/' || t.attempt as workflow_id, t.worker, t.type as engine, t.queue, q.pool,
+select t.runid, t.uuid as task_id, t.attempt, t.workflow_id, t.worker, t.type as engine, t.queue, q.pool,
   t.template, u.username as user, t.name, t.priority, t.timeout, r.p90_s
-from t join queues q on q.name = t.queue join users u on u.id = t.user_id left join template_runtimes r on r.template = t.template`;
+from s t join queues q on q.name = t.queue join users u on u.id = t.user_id left join template_runtimes r on r.template = t.template`;
 
 /**
  * The outbox: instances that were admitted but whose workflow nobody has seen run yet. Starting one again is harmless (same workflow id).

@@ -10,7 +10,7 @@ import { lockOwnSchedule, type ScheduleRow, storeProgress } from './schedule-row
 import { checkScheduleText, columnValues, TEXT_COLUMNS, textOf } from './schedule-text.ts';
 
 const CONTENT = ['template', 'template_version', 'parameters', 'tags'] as const;
-const TIMING = ['cron', 'seconds', 'timezone', 'dst_gap', 'dst_overlap', 'start_at', 'end_at'] as const;
+const TIMING = ['cron', 'seconds', 'timezone', 'dst_gap', 'dst_overlap', 'exclude', 'start_at', 'end_at'] as const;
 
 /**
  * Changes a schedule. What was due by the old rule is settled first; a new rule counts from now on. One that had ended goes on when the change

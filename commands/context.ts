@@ -7,9 +7,9 @@ export type Actor = { id: number; username: string; role: 'admin' | 'operator' |
 
 /**
  * What every command gets: the database, who acts, and the request it belongs to (null outside a request). `submitting`: what a process that submits much
- * shares between its requests.
+ * shares between its requests. `lost_after_s`: after so long without a sign of life a worker does not count, 60 unless told otherwise.
  */
-export type CommandContext = { em: Em; actor: Actor; request_id: string | null; submitting?: Submitting };
+export type CommandContext = { em: Em; actor: Actor; request_id: string | null; submitting?: Submitting; lost_after_s?: number };
 
 /** The actor as history and audit rows spell it. */
 export const actorName = (actor: Pick<Actor, 'username'>): string => `user:${actor.username}`;

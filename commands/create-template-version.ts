@@ -6,7 +6,7 @@ import { storedRate } from '../schemas/rate-limit.ts';
 import type { Template, TemplateDetail, TemplateVersionCreation } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
-import { clocksOf, insertVersion, type VersionContent } from './insert-template-version.ts';
+import { clocksOf, insertVersion, refuseUnbatchable, type VersionContent } from './insert-template-version.ts';
 import { lockRow } from './lock-row.ts';
 import { checkDefinition } from './parameter-schema.ts';
 
@@ -31,6 +31,7 @@ export async function createTemplateVersion(
     requireEngineRight(ctx.actor, engine);
     const content = mergeContent(before, change);
     checkDefinition(engine, content.schema, content.parameters);
+    refuseUnbatchable(engine, content.batchable);
     const version = before.current_version + 1;
     await insertVersion(em, { template: name, version, content });
     const head = [
@@ -50,7 +51,7 @@ const UPDATE = 'update templates set current_version = $2, description = $3, sch
 
 function mergeContent(before: Template, change: TemplateVersionCreation): VersionContent {
   const { description: _, retry_policy, ...rest } = change;
-  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency, rate_limit } = {
+  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency, rate_limit, batchable } = {
     ...before,
     ...rest,
   };
@@ -69,6 +70,7 @@ function mergeContent(before: Template, change: TemplateVersionCreation): Versio
     concurrency,
     rate_limit: storedRate(rate_limit),
     retry_policy: policy,
+    batchable,
     ...clocks,
   };
 }

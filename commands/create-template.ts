@@ -7,7 +7,7 @@ import { storedRate } from '../schemas/rate-limit.ts';
 import type { TemplateCreation, TemplateDetail } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
-import { clocksOf, insertVersion, type VersionContent } from './insert-template-version.ts';
+import { clocksOf, insertVersion, refuseUnbatchable, type VersionContent } from './insert-template-version.ts';
 import { checkDefinition } from './parameter-schema.ts';
 import { parameterSchema } from './seed.ts';
 
@@ -20,6 +20,7 @@ export async function createTemplate(ctx: CommandContext, creation: TemplateCrea
   requireEngineRight(ctx.actor, engine);
   const content = contentOf(creation, engine);
   checkDefinition(engine, content.schema, content.parameters);
+  refuseUnbatchable(engine, content.batchable);
   return await audited(ctx, { action: 'template.create', subject_type: 'template', subject_id: creation.name }, async (em) => {
     const head = [
       creation.name,
@@ -46,8 +47,18 @@ function knownEngine(engines: Engines, kind: string): Engine {
   throw new EngineError('invalid_input', detail, { errors: [{ pointer: '/engine', detail }] });
 }
 
+/** What its tasks share with others: places of a key, tokens, a workflow. */
+const sharingOf = ({
+  concurrency,
+  rate_limit,
+  batchable,
+}: TemplateCreation): Pick<VersionContent, 'concurrency' | 'rate_limit' | 'batchable'> => ({
+  concurrency: concurrency ?? null,
+  rate_limit: storedRate(rate_limit),
+  batchable: batchable ?? null,
+});
+
 function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
-  const { concurrency = null, rate_limit } = creation;
   return {
     schema: creation.schema ?? parameterSchema(engine),
     parameters: creation.parameters ?? {},
@@ -59,8 +70,7 @@ function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
     retry_policy: { ...NO_RETRY, ...creation.retry_policy },
     at_most_once: creation.at_most_once ?? false,
     quota_cost: creation.quota_cost ?? 0,
-    concurrency,
-    rate_limit: storedRate(rate_limit),
+    ...sharingOf(creation),
     ...clocksOf(creation),
   };
 }

@@ -50,8 +50,9 @@ export async function deleteFlamesLogs(ctx: CommandContext, places: Places, task
   const run = await endedRun(ctx, task_id);
   if (run.logs !== 'removed') await mendFlamesRun(() => ctx.em.fork() as Em, places, task_id);
   await audited(ctx, { action: 'flames_run.delete_logs', subject_type: 'flames_run', subject_id: task_id }, async (em) => {
-    const sql = `update task_flames set logs = 'removed', has_files = true, result = result - 'logs' - 'old_logs', repair_at = null where task_id = $1`;
-    await query(em, sql, [task_id]);
+    const sql = `update task_flames set logs = 'removed', has_files = true, result = result - 'logs' - 'old_logs', repair_at = null
+      where task_id = $1 and status not in ('pending', 'running', 'scoring') returning 1`;
+    if ((await query(em, sql, [task_id])).length === 0) throw new EngineError('conflict', `run ${task_id} was begun again meanwhile`);
     return { before: { logs: run.logs }, after: { logs: 'removed' }, result: undefined };
   });
   return await clearRemovedLogs(ctx.em, places, task_id);
@@ -63,8 +64,14 @@ export async function deleteFlamesLogs(ctx: CommandContext, places: Places, task
  */
 export async function deleteFlamesRun(ctx: CommandContext, places: Places, task_id: string): Promise<void> {
   const run = await endedRun(ctx, task_id);
-  await deleteTaskLogs(ctx.em, task_id);
   await audited(ctx, { action: 'flames_run.delete', subject_type: 'flames_run', subject_id: task_id }, async (em) => {
+    const open = await query(
+      em,
+      `select 1 from task_flames where task_id = $1 and status in ('pending', 'running', 'scoring') for update`,
+      [task_id],
+    );
+    if (open.length > 0) throw new EngineError('conflict', `run ${task_id} was begun again meanwhile`);
+    await deleteTaskLogs(em, task_id);
     await query(em, 'delete from task_flames where task_id = $1', [task_id]);
     const { result: _result, params: _params, ...shown } = run;
     return { before: shown, after: null, result: undefined };

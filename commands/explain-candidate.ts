@@ -71,7 +71,7 @@ type Line = { candidate: Waiting; ahead: Waiting[]; fair: boolean };
 
 /** Everything that an admission would look at now, those that precede the task in its own queue, and the task itself, with their buckets. */
 async function rivals(em: Em, room: RoomRows, { candidate, ahead, fair }: Line): Promise<Snapshot> {
-  const { snapshot } = await chooseTasks(em, room, { queues: openQueues(room), limit: MOST_AHEAD, lock: false });
+  const { snapshot } = await chooseTasks(em, room, { queues: openQueues(room), limit: MOST_AHEAD, lock: false, whole: true });
   const others = fair ? await otherUsers(em, snapshot.candidates, { candidate, depth: ahead.length + 1 }) : [];
   const all = [...snapshot.candidates, ...others, ...ahead, candidate];
   const candidates = [...new Map(all.map((each) => [each.uuid, each])).values()];

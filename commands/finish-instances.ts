@@ -1,5 +1,5 @@
 import type { Outcome } from '../core/outcome.ts';
-import { type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
+import { MOST_LOSSES, type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
 import { type Em, query } from '../entities/sql.ts';
 
 /**
@@ -109,21 +109,26 @@ with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.concurrency_key, t.quota_cost
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.concurrency_key, t.quota_cost,
+    t.losses, coalesce((t.retry_policy->>'max_losses')::int4, ${MOST_LOSSES}) as max_losses
   from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 line as materialized (
   select lock_line(array_agg(locked.uuid), bool_or(f.next <> 'completed')) as dependents from locked join f on f.runid = locked.runid),
 owned as (
   select i.runid from instances i join locked on locked.runid = i.runid join line on line.dependents is not null order by i.runid for no key update of i),
-i as (
+ui as (
   update instances set status = f.status, end_time = clock_timestamp(), code = f.code, result = f.result, error = f.error,
     logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
   from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
   where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
-  returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
-    instances.progress, locked.held, locked.concurrency_key, locked.quota_cost,
-    case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
+  returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged, f.next,
+    instances.progress, locked.held, locked.cancel, locked.concurrency_key, locked.quota_cost, locked.max_losses,
+    case when f.status <> 'lost' then 0 when f.code = 'worker_lost' and old.status = 'running' then locked.losses + 1 else locked.losses end as losses),
+i as (
+  select ui.*, killer.yes as killer, case when ui.next in ('queued', 'pending') and ui.cancel then 'cancelled'
+    when killer.yes then 'failed' when ui.next = 'queued' and ui.held then 'pending' else ui.next end as decided
+  from ui, lateral (select ui.next = 'queued' and not ui.cancel and ui.status = 'lost' and ui.losses >= ui.max_losses as yes) killer),
 lg as (
   select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
   from grants join i on i.runid = grants.runid where coalesce(grants.released_at, 'infinity') = 'infinity'),
@@ -157,20 +162,23 @@ t as (
   update tasks set
     status = i.decided,
     pending_reason = case when i.decided = 'pending' then case when i.held then 'hold' else 'retry' end end,
-    status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' then coalesce(tasks.cancel_reason, i.code) else i.code end,
+    status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' then coalesce(tasks.cancel_reason, i.code)
+      when i.killer then 'worker_killer' else i.code end,
     not_before = case when i.decided = 'pending' then clock_timestamp() + make_interval(secs => i.delay_s) else tasks.not_before end,
     queued_at = case when i.decided = 'queued' then clock_timestamp() else tasks.queued_at end,
     completed_at = case when i.decided in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
     retries_used = tasks.retries_used + i.charged,
     start_timeouts = case when i.code = 'start_timeout' then tasks.start_timeouts + 1 else 0 end,
+    losses = i.losses,
     progress = case when tasks.total_scenes > 0 then greatest(tasks.progress, i.progress) else i.progress end,
     result = i.result,
-    error = i.error
+    error = case when i.killer then jsonb_build_object('code', 'worker_killer', 'message', format('%s workers in a row were lost while they ran this task; it is not tried again by itself', i.losses))
+      else i.error end
   from i, (select count(*) from lc) after_costs where tasks.uuid = i.task_id
   returning tasks.uuid, i.runid, i.decided),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
   select task_id, runid, 'instance', previous, status, code, $11 from i
-  union all select i.task_id, null, 'task', 'processing', t.decided, i.code, $11 from i join t on t.runid = i.runid)
+  union all select i.task_id, null, 'task', 'processing', t.decided, case when i.killer then 'worker_killer' else i.code end, $11 from i join t on t.runid = i.runid)
 select t.runid, t.uuid as task_id, t.decided as task_status from t
 union all select null, null, 'none' from line where line.dependents is null`;

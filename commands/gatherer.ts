@@ -3,6 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 type GathererOptions<Item, Result> = {
   /** Does them all in one transaction, in any order; answers in the order of the items. */
   run(items: Item[]): Promise<Result[]>;
+  /** How many at most make a group; 100 unless said otherwise. */
+  most?: number;
   /** Whether so much is going on that waiting a moment for others pays; absent: never. */
   crowded?(): boolean;
   /** Whether the pieces of a group that failed may be done again one by one: nothing of it was done, or repeating it is harmless. Absent: always. */
@@ -12,6 +14,8 @@ type GathererOptions<Item, Result> = {
 const BATCH = 100;
 /** What one transaction costs is shared by all that come within this time, and in a crowd nobody notices the wait. */
 const GATHER_MS = 20;
+/** So many need not wait for more. */
+const ENOUGH = 8;
 
 /**
  * Does small pieces of work in groups: one group is under way at a time, and what comes meanwhile goes into the next. What comes alone waits
@@ -35,9 +39,11 @@ export class Gatherer<Item, Result> {
 
   private async drain(): Promise<void> {
     this.busy = true;
+    // What is added at one go is one group.
+    await Promise.resolve();
     while (this.waiting.length > 0) {
-      if (this.options.crowded?.()) await pause(GATHER_MS);
-      await this.settle(this.waiting.splice(0, BATCH));
+      if (this.waiting.length < ENOUGH && this.options.crowded?.()) await pause(GATHER_MS);
+      await this.settle(this.waiting.splice(0, this.options.most ?? BATCH));
     }
     this.busy = false;
   }

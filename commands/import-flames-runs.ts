@@ -1,12 +1,19 @@
 import { EngineError } from '../core/errors.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { findRun, type Run } from '../entities/task-flames.queries.ts';
-import type { ImportedRun, ImportRequest, OldRun } from '../schemas/flames.ts';
+import { FlamesFigures, type ImportedRun, type ImportRequest, type OldRun } from '../schemas/flames.ts';
 import { audited } from './audited.ts';
 import type { CommandContext } from './context.ts';
 import type { Places } from './flames-sources.ts';
 import { mendFlamesRun } from './mend-flames-run.ts';
 import { listOldFolders } from './old-log-folder.ts';
+
+/** Figures of another make are kept under another name: ours are computed from the rows. */
+function ownFigures({ overall, dimensions, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  if (overall === undefined && dimensions === undefined) return rest;
+  const figures = FlamesFigures.safeParse({ overall, dimensions });
+  return figures.success ? { ...rest, ...figures.data } : { ...rest, old_figures: { overall, dimensions } };
+}
 
 /**
  * Takes in an evaluation from before there were tasks, as it was stored then. Its logs may stay inside its result, or in old files, and are read from there.
@@ -19,7 +26,16 @@ export async function registerOldRun(ctx: CommandContext, run: OldRun): Promise<
       em,
       `insert into task_flames (task_id, user_id, name, model, status, submit_time, end_time, result)
        values ($1, $2, $3, $4, $5, coalesce($6::timestamptz, $7::timestamptz, now()), $7::timestamptz, $8::jsonb) on conflict do nothing returning 1`,
-      [run.task_id, ctx.actor.id, run.name, run.model, run.status, run.submit_time, run.end_time, run.result && JSON.stringify(run.result)],
+      [
+        run.task_id,
+        ctx.actor.id,
+        run.name,
+        run.model,
+        run.status,
+        run.submit_time,
+        run.end_time,
+        run.result && JSON.stringify(ownFigures(run.result)),
+      ],
     );
     if (rows.length === 0) throw new EngineError('conflict', `run ${run.task_id}: there is one already`);
     const stored = (await findRun(em, run.task_id, { user_id: null })) as Run;

@@ -1,4 +1,5 @@
 import { EngineError } from '../core/errors.ts';
+import type { Engine } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { TemplateVersion } from '../schemas/template.ts';
 
@@ -10,6 +11,16 @@ export const clocksOf = (given: { [K in Clock]?: number | null | undefined }): P
   total_timeout_s: given.total_timeout_s ?? null,
 });
 type Clock = 'queue_timeout_s' | 'start_timeout_s' | 'total_timeout_s';
+
+/**
+ * Only work of an engine that says so may share a workflow: the others rely on one of their own.
+ * @throws EngineError invalid_input
+ */
+export function refuseUnbatchable(engine: Pick<Engine, 'kind' | 'batchable'>, batchable: boolean | null): void {
+  if (!batchable || engine.batchable) return;
+  const detail = `tasks of engine "${engine.kind}" cannot share a workflow; expected false or null, got true`;
+  throw new EngineError('invalid_input', `batchable: ${detail}`, { errors: [{ pointer: '/batchable', detail }] });
+}
 
 export type NewVersion = { template: string; version: number; content: VersionContent };
 
@@ -37,12 +48,13 @@ export async function insertVersion(em: Em, { template, version, content }: NewV
     content.start_timeout_s,
     content.total_timeout_s,
     content.rate_limit && JSON.stringify(content.rate_limit),
+    content.batchable,
   ]);
 }
 
 const INSERT = `insert into template_versions (template, version, schema, parameters, queue, priority, timeout, cpu, memory_mb, retry_policy,
-    at_most_once, quota_cost, concurrency, queue_timeout_s, start_timeout_s, total_timeout_s, rate_limit)
-  values ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $13::jsonb, $14, $15, $16, $17::jsonb)`;
+    at_most_once, quota_cost, concurrency, queue_timeout_s, start_timeout_s, total_timeout_s, rate_limit, batchable)
+  values ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $13::jsonb, $14, $15, $16, $17::jsonb, $18)`;
 
 async function refuseMissingQueue(em: Em, queue: string): Promise<void> {
   const found = await query(em, 'select 1 from queues where name = $1 for key share', [queue]);

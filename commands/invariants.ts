@@ -101,7 +101,7 @@ const INVARIANTS = [
       'a task with a cost is reserved while it is open, and committed or refunded once at its end; a user has used what is not refunded',
     sql: `select t.uuid::text as subject, t.status, l.kind from tasks t left join lateral (
         select kind from quota_ledger where task_id = t.uuid order by round desc, id desc limit 1) l on true
-      where t.quota_cost > 0 and (l.kind is null or (l.kind = 'reserve') = (t.status in ('completed', 'failed', 'cancelled')))
+      where t.quota_cost > 0 and (l.kind is null or l.kind = case when t.status in ('completed', 'failed', 'cancelled') then 'reserve' else 'refund' end)
       union all select u.username, u.used_quota::text, l.used::text from users u, lateral (
         select coalesce(sum(case kind when 'reserve' then amount when 'refund' then -amount end), 0) as used from quota_ledger where user_id = u.id) l
       where u.used_quota < l.used`,

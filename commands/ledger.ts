@@ -35,14 +35,17 @@ export function aggregateEntry({ from, until, count }: Aggregate): Entry {
 }
 
 /**
- * The rows of fires that run nothing at once: those that clocks repeat or jump over, and those that come too late.
+ * The rows of fires that run nothing at once: those that are excluded, that clocks repeat or jump over, and those that come too late.
  * @param plan of the same fires
  */
 export function quietEntries(due: readonly Occurrence[], plan: ReturnType<typeof planCatchUp>): Entry[] {
-  const repeated = due.filter(({ dst }) => dst === 'repeated').map((occurrence) => entry(occurrence, 'dst_deduped'));
-  const skipped = due.filter(({ dst }) => dst === 'skipped').map((occurrence) => entry(occurrence, 'skipped_calendar'));
+  const excluded = due.filter((occurrence) => occurrence.excluded !== undefined);
+  const left_out = excluded.map((occurrence) => entry(occurrence, 'skipped_calendar', { note: `excluded: ${occurrence.excluded}` }));
+  const others = due.filter((occurrence) => occurrence.excluded === undefined);
+  const repeated = others.filter(({ dst }) => dst === 'repeated').map((occurrence) => entry(occurrence, 'dst_deduped'));
+  const skipped = others.filter(({ dst }) => dst === 'skipped').map((occurrence) => entry(occurrence, 'skipped_calendar'));
   const late = plan.skip.map((occurrence) => entry(occurrence, 'skipped_catchup'));
-  return [...repeated, ...skipped, ...late, ...(plan.aggregate ? [aggregateEntry(plan.aggregate)] : [])];
+  return [...left_out, ...repeated, ...skipped, ...late, ...(plan.aggregate ? [aggregateEntry(plan.aggregate)] : [])];
 }
 
 /** Writes rows in one statement. Their uniqueness per nominal instant is the database's: a second row for one fails the whole transaction. */

@@ -34,6 +34,7 @@ export type PreparedVersion = {
   queue_timeout_s: number | null;
   start_timeout_s: number | null;
   total_timeout_s: number | null;
+  batchable: boolean | null;
 };
 export type PreparedQueue = { name: string; step_s: number; fairness: Fairness };
 
@@ -55,6 +56,8 @@ export type PreparedTask = {
   worker: string | null;
   /** The bucket from which its start is taken; null: none. */
   rate_key: string | null;
+  /** It may share a workflow with others. */
+  batchable: boolean;
   warnings: string[];
   /** What it waits for; only where it, or something that waits for it, names other tasks. */
   wiring?: Wiring;
@@ -64,6 +67,8 @@ export type PreparedTask = {
 export type Checked = { key: string; wanted: Wanted; facts: string | null };
 
 export type Resolved = PreparedVersion & {
+  key: string;
+  lasting: boolean;
   wanted_template: string;
   wanted_queue: string | null;
   wanted_version: number | null;
@@ -89,13 +94,13 @@ export async function prepareTasks(ctx: CommandContext, items: readonly IndexedI
   try {
     return await checkTasks(ctx, items, engines);
   } catch (error) {
-    const known = ctx.submitting?.resolutions.forget(items.map(({ item }) => wantedKey(item)));
-    if (!known || !(error instanceof EngineError)) throw error;
-    return await checkTasks(ctx, items, engines);
+    if (!ctx.submitting || !(error instanceof EngineError)) throw error;
+    ctx.submitting.resolutions.forget(items.map(({ item }) => wantedKey(item)));
+    return await checkTasks({ ...ctx, submitting: undefined }, items, engines);
   }
 }
 
-/** May rest on what was remembered, so that a refusal is to be looked at again. */
+/** With `submitting` it may rest on what was true a moment ago, so that a refusal is to be looked at again. */
 async function checkTasks(ctx: CommandContext, items: readonly IndexedItem[], engines: Engines): Promise<PreparedTask[]> {
   const wanted = items.map(({ item }) => item);
   const resolved = await resolve(ctx, wanted);
@@ -151,7 +156,8 @@ function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { 
   const rate_key = row.rate_limit && templateBucket(row.template, row.rate_limit, parameters);
   const queue = { name: row.queue_name, step_s: row.step_s, fairness: row.fairness };
   const checked = { key: wantedKey(item), wanted: item, facts: row.facts };
-  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, rate_key, worker, warnings } };
+  const batchable = row.batchable ?? engine.batchable === true;
+  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, rate_key, worker, batchable, warnings } };
 }
 
 function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {
@@ -222,49 +228,46 @@ function checkDepth(prepared: PreparedTask[], resolved: Map<string, Resolved>): 
   return prepared;
 }
 
-const wantedBy = (row: Resolved): Wanted => ({
+const wantedBy = (row: Pick<Resolved, 'wanted_template' | 'wanted_queue' | 'wanted_version'>): Wanted => ({
   template: row.wanted_template,
   queue: row.wanted_queue ?? undefined,
   template_version: row.wanted_version ?? undefined,
 });
 
 /** What may be remembered: nothing that counts tasks, and no complaint. */
-const isLasting = ({ max_depth, offered, facts }: Resolved): boolean => max_depth === null && offered && facts !== null;
+const isLasting = ({ max_depth, offered, facts }: Pick<Resolved, 'max_depth' | 'offered' | 'facts'>): boolean =>
+  max_depth === null && offered && facts !== null;
 
-/** What each combination of template, version and queue is, by its key; what was resolved a short while ago is not asked for again. */
-async function resolve({ em, submitting }: CommandContext, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
-  const resolved = new Map<string, Resolved>();
-  const wanted = new Map<string, Wanted>();
-  for (const item of items) {
-    const key = wantedKey(item);
-    const known = submitting?.resolutions.get(key);
-    if (known) resolved.set(key, known);
-    else wanted.set(key, item);
-  }
-  for (const row of wanted.size === 0 ? [] : await lookUp(em, [...wanted.values()])) {
-    const key = wantedKey(wantedBy(row));
-    resolved.set(key, row);
-    if (isLasting(row)) submitting?.resolutions.keep(key, row);
-  }
-  return resolved;
+/** What each combination of template, version and queue is, by its key. Within a transaction, which may see more than others, nothing is shared. */
+async function resolve({ em, submitting, lost_after_s }: CommandContext, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
+  const wanted = new Map(items.map((item) => [wantedKey(item), item]));
+  const find = (list: readonly Wanted[]): Promise<Resolved[]> => lookUp(em, list, lost_after_s ?? LOST_AFTER_S);
+  const shared = submitting && !em.isInTransaction();
+  const rows = shared ? await submitting.resolutions.of(wanted, find) : await find([...wanted.values()]);
+  return new Map(rows.map((row) => [row.key, row]));
 }
 
-async function lookUp(em: Em, wanted: readonly Wanted[]): Promise<Resolved[]> {
-  return await query<Resolved>(em, RESOLVE, [
+/** A worker that says nothing for so long is not counted on, unless the context knows better. */
+const LOST_AFTER_S = 60;
+
+async function lookUp(em: Em, wanted: readonly Wanted[], lost_after_s: number): Promise<Resolved[]> {
+  const rows = await query<Omit<Resolved, 'key' | 'lasting'>>(em, RESOLVE, [
     wanted.map((item) => item.template),
     wanted.map((item) => item.queue ?? null),
     wanted.map((item) => item.template_version ?? null),
+    lost_after_s,
   ]);
+  return rows.map((row) => ({ ...row, key: wantedKey(wantedBy(row)), lasting: isLasting(row) }));
 }
 
 const RESOLVE = `
 select w.template as wanted_template, w.queue as wanted_queue, w.version as wanted_version, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
   v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost, v.concurrency, v.rate_limit,
-  v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s,
+  v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s, v.batchable,
   q.name as queue_name, q.status as queue_status, q.step_s, q.fairness, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,
-  exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - interval '60 seconds'
+  exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - make_interval(secs => $4)
     and t.engine = any(engines)) as offered,
   ${FACTS} as facts
 from unnest($1::text[], $2::text[], $3::int4[]) as w(template, queue, version)

@@ -1,5 +1,5 @@
 import { inWords } from '../core/cron-words.ts';
-import { compileRule, type Occurrence, occurrencesAfter, type Rule, type RuleText, refuseNever, runs } from '../core/occurrences.ts';
+import { compileRule, type Occurrence, occurrencesPast, type Rule, type RuleText, refuseNever, runs } from '../core/occurrences.ts';
 import { offsetAt } from '../core/zones.ts';
 import type { SchedulePreview } from '../schemas/schedule.ts';
 
@@ -23,7 +23,7 @@ export function previewSchedule({ rule: text, after, count, start_at, end_at, ji
   const rule = compileRule(text);
   refuseNever(rule, after);
   const coming: Occurrence[] = [];
-  for (const occurrence of occurrencesAfter(rule, Math.max(after, (start_at ?? -Infinity) - 1), end_at ?? undefined)) {
+  for (const occurrence of occurrencesPast(rule, Math.max(after, (start_at ?? -Infinity) - 1), end_at ?? undefined)) {
     coming.push(occurrence);
     if (coming.filter(runs).length >= count) break;
   }
@@ -39,7 +39,8 @@ export function previewSchedule({ rule: text, after, count, start_at, end_at, ji
   };
 }
 
-function warningOf(rule: Rule, { at, local, ordinal, dst }: Occurrence): string | null {
+function warningOf(rule: Rule, { at, local, ordinal, dst, excluded }: Occurrence): string | null {
+  if (excluded !== undefined) return `${local.slice(0, 10)} is left out (${excluded}): does not fire`;
   const where = `${local.replace('T', ' ')} in ${rule.timezone}`;
   if (dst === 'shifted') return `${where} does not exist, clocks jump over it: fires at ${iso(at)}, the first instant after`;
   if (dst === 'skipped') return `${where} does not exist, clocks jump over it: does not fire`;

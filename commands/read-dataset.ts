@@ -152,11 +152,15 @@ async function* csvRecords(source: AsyncIterable<string>, mapping: ColumnMapping
   }
 }
 
+const MOST_COLUMNS = 1_000;
+
 function checkHeader(header: string[], mapping: ColumnMapping): string[] {
-  const problems = (['dimension', 'prompt'] as const)
+  const problems: LineProblem[] = (['dimension', 'prompt'] as const)
     .filter((field) => !header.includes(mapping[field]))
     .map((field) => ({ line: 1, field: mapping[field], detail: `no column of this name; there are ${header.slice(0, 20).join(', ')}` }));
-  const twice = header.find((name, i) => header.indexOf(name) !== i);
+  if (header.length > MOST_COLUMNS) problems.push({ line: 1, field: null, detail: `${header.length} columns, at most ${MOST_COLUMNS}` });
+  const seen = new Set<string>();
+  const twice = header.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined) problems.push({ line: 1, field: twice, detail: 'two columns have this name' });
   if (problems.length > 0) throw refused(problems);
   return header;

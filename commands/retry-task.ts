@@ -8,7 +8,7 @@ type Row = { status: TaskStatus; user_id: number; quota_cost: number };
 
 /**
  * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again if it
- * was refunded; what the task had paid for and partly got is not paid twice. Finished scenes of a video stay, so its progress does too.
+ * was refunded, or if what it had paid for was given up; what the task had paid for and partly got is not paid twice. Finished scenes of a video stay, so its progress does too.
  * Dependencies that were not met when it was cancelled count no more, those still open do; what had waited for this task is not recalled.
  * @throws EngineError not_found (also for others' tasks), conflict: not failed or cancelled, quota_exceeded
  */
@@ -25,7 +25,7 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
     if (row.status !== 'failed' && row.status !== 'cancelled') {
       throw new EngineError('conflict', `task ${uuid}: only failed and cancelled tasks can be retried, it is ${row.status}`);
     }
-    if (row.quota_cost > 0 && (await isRefunded(em, uuid))) await chargeQuota(em, row);
+    if (row.quota_cost > 0 && (await isUnpaid(em, uuid))) await chargeQuota(em, row);
     await query(em, REQUEUE, [uuid, row.status, actorName(ctx.actor)]);
     await writeAudit(em, {
       actor: actorName(ctx.actor),
@@ -40,9 +40,11 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
 }
 
 /** A statement of its own, after the lock: one that had to wait for it would not see what the other transaction wrote into the ledger. */
-async function isRefunded(em: Em, uuid: string): Promise<boolean> {
-  const sql = 'select kind from quota_ledger where task_id = $1 order by round desc, id desc limit 1';
-  return (await query<{ kind: string }>(em, sql, [uuid]))[0]?.kind === 'refund';
+async function isUnpaid(em: Em, uuid: string): Promise<boolean> {
+  const sql = `select l.kind, t.completed_scenes from quota_ledger l join tasks t on t.uuid = l.task_id
+    where l.task_id = $1 order by l.round desc, l.id desc limit 1`;
+  const [last] = await query<{ kind: string; completed_scenes: number }>(em, sql, [uuid]);
+  return last?.kind === 'refund' || (last?.kind === 'commit' && last.completed_scenes === 0);
 }
 
 async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> {
@@ -57,7 +59,7 @@ async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> 
 const REQUEUE = `
 with t as (
   update tasks set status = case when waits_for > 0 then 'pending' else 'queued' end, pending_reason = case when waits_for > 0 then 'dependency' end,
-    held_at = null, start_timeouts = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
+    held_at = null, start_timeouts = 0, losses = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
     completed_at = null, result = null, error = null, progress = case when total_scenes > 0 then progress else 0 end, retries_used = 0, not_before = null,
     eligible_at = now(), queued_at = now(), vtime = task_vtime(now(), priority, q.step_s, deadline, timeout, template)
   from (select name, step_s from queues) q

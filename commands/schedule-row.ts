@@ -1,5 +1,5 @@
 import { EngineError } from '../core/errors.ts';
-import { compileRule, type Occurrence, occurrencesAfter, type Rule, type RuleText, runs } from '../core/occurrences.ts';
+import { compileRule, type Occurrence, occurrencesAfter, occurrencesPast, type Rule, type RuleText, runs } from '../core/occurrences.ts';
 import type { Overlap } from '../core/overlap.ts';
 import { jitterOf } from '../core/placeholders.ts';
 import { type Em, query } from '../entities/sql.ts';
@@ -22,7 +22,7 @@ export type ScheduleRow = Omit<ScheduleText, 'start_at' | 'end_at' | 'overlap'> 
 
 const ms = (column: string): string => `floor(extract(epoch from ${column}) * 1000)::float8 as ${column}`;
 
-const SELECT = `select id, name, user_id::int4 as user_id, status, cron, seconds, timezone, dst_gap, dst_overlap, template, template_version,
+const SELECT = `select id, name, user_id::int4 as user_id, status, cron, seconds, timezone, dst_gap, dst_overlap, exclude, template, template_version,
   parameters, queue, priority, timeout, tags, overlap, overlap_max, catchup, catchup_window_s, catchup_max, jitter_s, max_runs, runs,
   ${['start_at', 'end_at', 'cursor_at', 'checked_at'].map(ms).join(', ')}, floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now
   from schedules where id = $1 and deleted_at is null`;
@@ -55,7 +55,8 @@ export const jitterMs = (row: Pick<ScheduleRow, 'id' | 'jitter_s'>): number => j
 /** When a schedule fires next after its cursor, and when it has to be looked at: earlier where a fire is only recorded. Both null: never again. */
 export function wakeTimes(row: ScheduleRow): { next_at: number | null; due_at: number | null } {
   let due_at: number | null = null;
-  for (const occurrence of fires(row, row.cursor_at, row.cursor_at + FOREVER)) {
+  const from = Math.max(row.cursor_at, (row.start_at ?? -Infinity) - 1);
+  for (const occurrence of occurrencesPast(ruleOf(row), from, Math.min(row.cursor_at + FOREVER, row.end_at ?? Infinity))) {
     due_at ??= occurrence.at + jitterMs(row);
     if (runs(occurrence)) return { next_at: occurrence.at, due_at };
   }

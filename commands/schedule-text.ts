@@ -53,6 +53,7 @@ export const TEXT_COLUMNS = [
   'timezone',
   'dst_gap',
   'dst_overlap',
+  'exclude',
   'template',
   'template_version',
   'parameters',
@@ -71,7 +72,7 @@ export const TEXT_COLUMNS = [
   'max_runs',
 ] as const satisfies (keyof ScheduleText)[];
 
-const JSON_COLUMNS = new Set<string>(['parameters', 'tags']);
+const JSON_COLUMNS = new Set<string>(['parameters', 'tags', 'exclude']);
 const TIME_COLUMNS = new Set<string>(['start_at', 'end_at']);
 
 /** Values for `TEXT_COLUMNS` as PostgreSQL takes them. */

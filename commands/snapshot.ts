@@ -1,4 +1,4 @@
-import type { Candidate, PoolState, QueueState, Running, Snapshot, WorkerState } from '../core/admission-state.ts';
+import type { Amount, Candidate, PoolState, QueueState, Running, Snapshot, WorkerState } from '../core/admission-state.ts';
 import { queueBucket } from '../core/concurrency.ts';
 import { endsOf } from '../core/run-time.ts';
 import { type BucketShape, bucketShape, type RateLimit } from '../core/token-bucket.ts';
@@ -105,10 +105,13 @@ export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & {
 /** A task as the core wants it, and what its bucket is made from. */
 export type Waiting = Candidate & { shape: BucketShape | null };
 
+const COLUMNS =
+  't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.user_id, t.rate_key, t.template_version_id, t.batchable';
+
 /** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */
 export const CANDIDATE = `t.uuid, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb, t.timeout as timeout_s,
   extract(epoch from t.vtime)::float8 * 1000 as vtime, extract(epoch from t.eligible_at)::float8 * 1000 as eligible_at,
-  r.p90_s, t.user_id::int4 as "user", t.rate_key as bucket, t.template_version_id::float8 as version,
+  t.batchable, r.p90_s, t.user_id::int4 as "user", t.rate_key as bucket, t.template_version_id::float8 as version,
   case when t.rate_key is not null then (select v.rate_limit from template_versions v where v.id = t.template_version_id) end as rate_limit`;
 export const RUN_TIMES = 'left join template_runtimes r on r.template = t.template';
 
@@ -124,25 +127,65 @@ export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow
   eligible_at: row.eligible_at,
   timeout_s: row.timeout_s,
   p90_s: row.p90_s,
+  batchable: row.batchable ?? false,
   key: null,
   bucket: row.bucket,
   shape: row.bucket !== null && row.rate_limit ? bucketShape(row.bucket, row.rate_limit, row.version) : null,
 });
 
-/** All tasks of one queue with the same need. */
-export type Group = { queue: string; need: string };
+/** A queue that is looked at, and the most that a task may need to have a chance in its pool. */
+export type Line = { queue: string; pool: string; gap: Amount };
 
-const COLUMNS =
-  't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.user_id, t.rate_key, t.template_version_id';
+const LINES = 'unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) as l(queue, pool, cpu, memory)';
+const lineColumns = (lines: readonly Line[]): unknown[] => [
+  lines.map(({ queue }) => queue),
+  lines.map(({ pool }) => pool),
+  lines.map(({ gap }) => gap.cpu_milli / 1000),
+  lines.map(({ gap }) => gap.memory_mb),
+];
+
+/** Whether a task of the line `l` needs no more than the gap; ordered, so that it is looked up by size, where the first look tells that nothing fits. */
+const FITS = (more: string): string => `(
+  select true from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue and t.cpu <= l.cpu::numeric
+    and t.memory_mb <= l.memory::int8 ${more} order by t.cpu, t.memory_mb, t.need limit 1) is not null`;
+
+export const FIRST_IN_LINE = `
+with l as materialized (select * from ${LINES}),
+open as materialized (select distinct l.pool from l where ${FITS('')})
+select ${CANDIDATE} from open join l on l.pool = open.pool, lateral (
+  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue order by t.vtime, t.uuid limit $5) t ${RUN_TIMES}`;
+
+/** The first tasks of each queue, of those pools in which any waiting task could fit at all: what nearly all passes read. */
+export async function firstInLine(em: Em, lines: readonly Line[], depth: number): Promise<Waiting[]> {
+  return (await query<CandidateRow>(em, FIRST_IN_LINE, [...lineColumns(lines), depth])).map(candidateOf);
+}
+
+const FITS_BEHIND = `select 1 from (select l.*, b.vtime, b.uuid from ${LINES}
+  join unnest($5::text[], $6::float8[], $7::uuid[]) as b(queue, vtime, uuid) on b.queue = l.queue) l
+where ${FITS('and (t.vtime, t.uuid) > (to_timestamp(l.vtime / 1000)::timestamptz(3), l.uuid)')} limit 1`;
+
+/** Whether behind the last task that was read of each line there is one that needs no more than the gap. */
+export async function fitsBehind(
+  em: Em,
+  lines: readonly Line[],
+  last: readonly Pick<Candidate, 'queue' | 'vtime' | 'uuid'>[],
+): Promise<boolean> {
+  const places = [last.map(({ queue }) => queue), last.map(({ vtime }) => vtime), last.map(({ uuid }) => uuid)];
+  return (await query(em, FITS_BEHIND, [...lineColumns(lines), ...places])).length > 0;
+}
+
+/** All tasks of one queue with the same need. */
+export type Group = { queue: string; need: string; amount: Amount };
+
 const NEXT_HEAD = (where: string): string =>
-  `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and ${where} order by t.need, t.vtime, t.uuid limit 1) t`;
+  `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and ${where} order by t.cpu, t.memory_mb, t.need, t.vtime, t.uuid limit 1) t`;
 
 /** With so few groups it costs next to nothing to see whether there is more in them, and saves a look. */
 const FEW_GROUPS = 16;
 
 /**
- * The statement whose cost decides that of a pass: the first task of every group in the queues `$1`, by a skip scan: never a row limit before feasibility, so
- * what does not fit cannot hide what does. One descent of the index finds the next group and its head. Nothing is locked here: the statement
+ * The first task of every group in the queues `$1`, by a skip scan, for passes to which the first tasks of each queue tell too little: never a row limit before
+ * feasibility, so what does not fit cannot hide what does. One descent of the index finds the next group and its head. Nothing is locked here: the statement
  * that admits locks what was chosen and looks again.
  */
 export const HEADS_OF_GROUPS = `
@@ -150,27 +193,37 @@ with recursive line as (select unnest($1::text[]) as queue),
 head as (
   select t.* from line, ${NEXT_HEAD('t.queue = line.queue')}
   union all
-  select t.* from head, ${NEXT_HEAD('t.queue = head.queue and t.need > head.need')})
+  select t.* from head, ${NEXT_HEAD('t.queue = head.queue and (t.cpu, t.memory_mb, t.need) > (head.cpu, head.memory_mb, head.need)')})
 select ${CANDIDATE}, case when count(*) over () <= ${FEW_GROUPS} then coalesce((
-  select true from tasks m where m.status = 'queued' and not m.parked and not m.throttled and m.queue = t.queue and m.need = t.need and (m.vtime, m.uuid) > (t.vtime, t.uuid)
+  select true from tasks m where m.status = 'queued' and not m.parked and not m.throttled and m.queue = t.queue and m.cpu = t.cpu and m.memory_mb = t.memory_mb
+    and m.need = t.need and (m.vtime, m.uuid) > (t.vtime, t.uuid)
   order by m.vtime, m.uuid limit 1), false) end as more
 from head t ${RUN_TIMES}`;
 
 /** The first task of every group in the queues. `alone`: the groups that surely have no other. */
-export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<{ heads: Waiting[]; alone: Group[] }> {
+export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<{ heads: Waiting[]; alone: Waiting[] }> {
   const rows = await query<CandidateRow & { more: boolean | null }>(em, HEADS_OF_GROUPS, [queues]);
-  return { heads: rows.map(({ more: _, ...row }) => candidateOf(row)), alone: rows.filter(({ more }) => more === false) };
+  const heads = rows.map(({ more: _, ...row }) => candidateOf(row));
+  return { heads, alone: heads.filter((_, n) => rows[n]?.more === false) };
 }
 
 const HEADS = `
-with need as (select * from unnest($1::text[], $2::text[]) as need(queue, need))
+with need as (select * from unnest($1::text[], $2::text[], $4::float8[], $5::int4[]) as need(queue, need, cpu, memory))
 select ${CANDIDATE} from need, lateral (
-  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = need.queue and t.need = need.need
+  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = need.queue and t.cpu = need.cpu::numeric and t.memory_mb = need.memory
+    and t.need = need.need
   order by t.vtime, t.uuid limit $3) t ${RUN_TIMES}`;
 
 /** The first `depth` tasks of some groups. */
 export async function headsOf(em: Em, groups: readonly Group[], depth: number): Promise<Waiting[]> {
-  const rows = await query<CandidateRow>(em, HEADS, [groups.map((group) => group.queue), groups.map((group) => group.need), depth]);
+  const column = <T>(pick: (group: Group) => T): T[] => groups.map(pick);
+  const rows = await query<CandidateRow>(em, HEADS, [
+    column(({ queue }) => queue),
+    column(({ need }) => need),
+    depth,
+    column(({ amount }) => amount.cpu_milli / 1000),
+    column(({ amount }) => amount.memory_mb),
+  ]);
   return rows.map(candidateOf);
 }
 

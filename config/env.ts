@@ -48,6 +48,9 @@ const Environment = z.object({
     .optional()
     .describe('memory in MB that a worker offers; default: 80 % of the machine'),
   WORKER_DISPATCHER: flag.default(true).describe('whether a worker process runs a dispatcher too'),
+  WAVES: flag
+    .default(true)
+    .describe('whether short tasks that start together share a workflow, as far as their engine or template allows it'),
   LOST_AFTER_S: seconds.default(60).describe('silence after which a worker counts as lost'),
   HEARTBEAT_TIMEOUT_S: seconds.default(30).describe('heartbeat time-out of engine activities in Temporal'),
   RECONCILE_EVERY_S: seconds.default(15).describe('pause between two passes of the reconciler'),

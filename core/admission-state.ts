@@ -36,7 +36,7 @@ export type KeyState = { name: string; limit: number; held: number; parked: bool
 /**
  * A waiting task; `need` is equal for tasks that an admission cannot tell apart (engine and amounts). Instants in milliseconds, lengths in
  * seconds; `p90_s`: how long nine of ten earlier instances took at most, null without history. `bucket`: from which its start is taken, beside that of its queue;
- * null: none.
+ * null: none. `batchable`: it may share a workflow with others; absent: not.
  */
 export type Candidate = {
   uuid: string;
@@ -51,6 +51,7 @@ export type Candidate = {
   p90_s: number | null;
   key: KeyState | null;
   bucket: string | null;
+  batchable?: boolean;
 };
 
 /** What one instance holds. `expected_end` never lies after `hard_end`, its time-out; both in milliseconds. */

@@ -40,7 +40,8 @@ type Pass = Omit<Decisions, 'dry'> & {
   running: Running[];
 };
 
-const groupOf = ({ queue, need }: { queue: string; need: string }): string => `${queue}\n${need}`;
+/** Tasks with an equal one stand in one line: where the first of them does not fit, none does. */
+export const groupKey = ({ queue, need }: { queue: string; need: string }): string => `${queue}\n${need}`;
 
 /**
  * Chooses which waiting tasks start now and on which worker. Pure: the same snapshot gives the same answer, so the reason that is shown to a
@@ -65,9 +66,9 @@ export function decide(snapshot: Snapshot, limit: number): Decisions {
 export function closedGates(candidate: Candidate, snapshot: Snapshot): { gates: Gate[]; reservation: Reservation | null } {
   const pass = beginPass(snapshot, [...snapshot.candidates.filter((c) => c.uuid !== candidate.uuid), candidate]);
   for (let other = pass.deal.next(); other && other.uuid !== candidate.uuid; other = pass.deal.next()) consider(other, pass);
-  const shared = pass.refused.get(groupOf(candidate)) ?? outcomeOf(candidate, pass).gates;
+  const shared = pass.refused.get(groupKey(candidate)) ?? outcomeOf(candidate, pass).gates;
   const gates = [...ownGates(candidate, pass.room, snapshot.now), ...shared];
-  if (gates.length > 0 && !pass.refused.has(groupOf(candidate))) keepRoom(candidate, gates, pass);
+  if (gates.length > 0 && !pass.refused.has(groupKey(candidate))) keepRoom(candidate, gates, pass);
   return { gates, reservation: pass.kept.get(placeOf(candidate, pass.room).pool.name) ?? null };
 }
 
@@ -90,7 +91,7 @@ const NOTHING_YET = (snapshot: Snapshot): Omit<Pass, 'snapshot' | 'room' | 'deal
 });
 
 function consider(candidate: Candidate, pass: Pass): void {
-  if (pass.refused.has(groupOf(candidate))) return;
+  if (pass.refused.has(groupKey(candidate))) return;
   const own = ownGates(candidate, pass.room, pass.snapshot.now);
   if (own.length > 0) passOver(candidate, own, pass);
   else startOrRefuse(candidate, pass);
@@ -102,7 +103,7 @@ function startOrRefuse(candidate: Candidate, pass: Pass): void {
     start(candidate, worker, pass);
     return;
   }
-  pass.refused.set(groupOf(candidate), gates);
+  pass.refused.set(groupKey(candidate), gates);
   pass.refusals.push({ uuid: candidate.uuid, queue: candidate.queue, need: candidate.need, gates });
   const blocks = placeOf(candidate, pass.room).queue.policy === 'strict' && !pass.blocked_lines.has(candidate.queue);
   if (blocks) pass.blocked_lines.add(candidate.queue);

@@ -63,12 +63,47 @@ export function parseCron(cron: string, seconds: boolean): CronFields {
   if (text.startsWith('@')) throw bad(cron, `expected one of ${Object.keys(NAMED).join(', ')}, "@every 15m", or 5 fields`);
   const count = text.split(/\s+/).length;
   refuseCount(cron, count, seconds && !(cron.trim().toLowerCase() in NAMED));
-  if (/(^|[\s,])H/i.test(text)) throw bad(cron, '"H" is not supported: use jitter_s to spread schedules');
+  refuseUnknown(cron, text);
   try {
     return fieldsOf(CronExpressionParser.parse(text, { tz: 'UTC' }).fields);
   } catch (cause) {
-    throw bad(cron, (cause as Error).message);
+    throw bad(cron, faultIn(text) ?? (cause as Error).message);
   }
+}
+
+const FIELDS = ['second', 'minute', 'hour', 'day-of-month', 'month', 'day-of-week'];
+
+/** The fields of an expression, each with its name. */
+function namedFields(text: string): { name: string; field: string }[] {
+  const fields = text.split(/\s+/);
+  return fields.map((field, n) => ({ field, name: FIELDS[n + FIELDS.length - fields.length] as string }));
+}
+
+/** What other implementations know, and what to write instead. */
+const UNKNOWN: [RegExp, string][] = [
+  [/(^|[\d*L,])W(,|$)/i, '"W" (the weekday nearest to a date) is not supported: name the weekdays, or two dates'],
+  [/(^|,)L-\d/i, '"L-n" (days before the last) is not supported: name the dates'],
+  [/(^|,)H/i, '"H" is not supported: use jitter_s to spread schedules'],
+];
+
+function refuseUnknown(cron: string, text: string): void {
+  for (const { name, field } of namedFields(text)) {
+    const [, why] = UNKNOWN.find(([pattern]) => pattern.test(field)) ?? [];
+    if (why) throw bad(cron, `${name} "${field}": ${why}`);
+  }
+}
+
+/** Which field it is that cannot be read, found by reading each alone; null: they do not go together. */
+function faultIn(text: string): string | null {
+  const named = namedFields(text);
+  for (const { name, field } of named) {
+    try {
+      CronExpressionParser.parse(named.map((other) => (other.name === name ? field : '*')).join(' '), { tz: 'UTC' });
+    } catch (cause) {
+      return `${name} "${field}": ${(cause as Error).message}`;
+    }
+  }
+  return null;
 }
 
 function refuseCount(cron: string, count: number, seconds: boolean): void {

@@ -1,10 +1,12 @@
 import { type CronFields, type Every, matchesDay, parseCron, parseEvery } from './cron.ts';
 import { EngineError } from './errors.ts';
+import { type Exclusion, exclusionOf, parseExclusions } from './exclusions.ts';
 import { checkZone, instantsOf, type Offsets, offsetsBetween, wallAt, wallText } from './zones.ts';
 
 /**
  * What a schedule says about time. `dst_gap`: a wall time that clocks jump over fires at the first instant after the jump, or not at all.
- * `dst_overlap`: which of two equal wall times fires. Both concern rules with a fixed hour only; others keep elapsed time.
+ * `dst_overlap`: which of two equal wall times fires. Both concern rules with a fixed hour only; others keep elapsed time. `exclude`: local days
+ * that are left out, see `parseExclusions`.
  */
 export type RuleText = {
   cron: string;
@@ -12,30 +14,33 @@ export type RuleText = {
   timezone: string;
   dst_gap: 'shift' | 'skip';
   dst_overlap: 'first' | 'both' | 'last';
+  exclude?: readonly string[];
 };
 
 /** A rule that was read and found good. Exactly one of `fields` and `every` is there. */
-export type Rule = RuleText & { fields: CronFields | null; every: Every | null };
+export type Rule = RuleText & { fields: CronFields | null; every: Every | null; exclusions: readonly Exclusion[] };
 
 /**
  * One nominal fire. `at`: UTC instant in ms, unique within a schedule. `local`: the wall time that the rule names; `ordinal` 2 where it is the
  * second of two equal ones. `dst`: `shifted` out of a gap, `skipped` since it lies in one, `repeated` and therefore not run; else null.
+ * `excluded`: the entry of `exclude` that leaves its day out.
  */
-export type Occurrence = { at: number; local: string; ordinal: 1 | 2; dst: 'shifted' | 'skipped' | 'repeated' | null };
+export type Occurrence = { at: number; local: string; ordinal: 1 | 2; dst: 'shifted' | 'skipped' | 'repeated' | null; excluded?: string };
 
-/** Whether an occurrence runs anything: those that are skipped or repetitions are only recorded. */
-export const runs = ({ dst }: Occurrence): boolean => dst === null || dst === 'shifted';
+/** Whether an occurrence runs anything: those that are skipped, excluded or repetitions are only recorded. */
+export const runs = ({ dst, excluded }: Occurrence): boolean => excluded === undefined && (dst === null || dst === 'shifted');
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 /** No rule that ever fires pauses longer: 29 February on a given weekday comes within 40 years. */
 const HORIZON = 41 * 366 * DAY;
 
-/** Reads a rule. @throws EngineError invalid_input with pointers to `/cron` or `/timezone` */
+/** Reads a rule. @throws EngineError invalid_input with pointers to `/cron`, `/timezone` or `/exclude/…` */
 export function compileRule(text: RuleText): Rule {
   checkZone(text.timezone);
   const every = parseEvery(text.cron);
-  return { ...text, every, fields: every ? null : parseCron(text.cron, text.seconds) };
+  const exclusions = parseExclusions(text.exclude ?? []);
+  return { ...text, every, fields: every ? null : parseCron(text.cron, text.seconds), exclusions };
 }
 
 /** Refuses a rule that never fires, such as 31 April. @throws EngineError invalid_input */
@@ -53,15 +58,52 @@ export function* occurrencesAfter(rule: Rule, after: number, until: number = aft
     if (occurrence.at > until) return;
     if (occurrence.at <= last) continue;
     last = occurrence.at;
-    yield occurrence;
+    yield withExclusion(rule, occurrence);
   }
+}
+
+function withExclusion({ exclusions }: Rule, occurrence: Occurrence): Occurrence {
+  const found = exclusions.length === 0 ? null : exclusionOf(exclusions, occurrence.local.slice(0, 10));
+  return found ? { ...occurrence, excluded: found.text } : occurrence;
+}
+
+/** As `occurrencesAfter`, but of days that are left out only the first occurrence: a rule of seconds has millions in a year. */
+export function* occurrencesPast(rule: Rule, after: number, until: number = after + HORIZON): Generator<Occurrence> {
+  for (let from: number | null = after; from !== null; ) {
+    const begin: number = from;
+    from = null;
+    for (const occurrence of occurrencesAfter(rule, begin, until)) {
+      yield occurrence;
+      if (occurrence.excluded === undefined) continue;
+      from = endOfExclusion(rule, occurrence);
+      break;
+    }
+  }
+}
+
+/** The last instant of the days that are left out with the day of an occurrence, never before itself. */
+function endOfExclusion({ exclusions, timezone }: Rule, { at, local }: Occurrence): number {
+  const last = exclusionOf(exclusions, local.slice(0, 10))?.last ?? local.slice(0, 10);
+  return Math.max(at, beginOfDay(timezone, Date.parse(`${last}T00:00:00Z`) + DAY) - 1);
+}
+
+/** The first instant of the days that are left out with that of an instant, null when it is not left out. */
+function beginOfExclusion({ exclusions, timezone }: Rule, at: number): number | null {
+  const found = exclusions.length === 0 ? null : exclusionOf(exclusions, wallText(wallAt(timezone, at)).slice(0, 10));
+  return found && beginOfDay(timezone, Date.parse(`${found.first}T00:00:00Z`));
+}
+
+/** @param midnight wall time */
+function beginOfDay(timezone: string, midnight: number): number {
+  const offsets = offsetsBetween(timezone, midnight, midnight + HOUR);
+  return instantsOf(midnight, offsets)[0] ?? offsets.change;
 }
 
 /** The next `count` occurrences that run something, strictly after `after`. */
 export function nextFires(rule: Rule, { after, count, until }: { after: number; count: number; until?: number }): Occurrence[] {
   const fires: Occurrence[] = [];
   if (count === 0) return fires;
-  for (const occurrence of occurrencesAfter(rule, after, until)) {
+  for (const occurrence of occurrencesPast(rule, after, until)) {
     if (runs(occurrence)) fires.push(occurrence);
     if (fires.length >= count) break;
   }
@@ -70,8 +112,10 @@ export function nextFires(rule: Rule, { after, count, until }: { after: number; 
 
 /** The last occurrence before `before` that runs something; null when there is none within some 40 years. */
 export function previousFire(rule: Rule, before: number): Occurrence | null {
+  const left_out_since = beginOfExclusion(rule, before - 1);
+  if (left_out_since !== null && left_out_since < before) return previousFire(rule, left_out_since);
   for (let span = HOUR; span <= HORIZON; span *= 24) {
-    const found = [...occurrencesAfter(rule, before - span, before - 1)].filter(runs).at(-1);
+    const found = [...occurrencesPast(rule, before - span, before - 1)].filter(runs).at(-1);
     if (found) return found;
   }
   return null;

@@ -3,7 +3,7 @@ import type { Outcome } from './outcome.ts';
 /**
  * When a failed instance is followed by another. `max_attempts` counts the first one (1: never again). Delays in seconds:
  * `initial_s × factor^(n−1)`, at most `max_s`; `jitter` 0–1 spreads each delay downwards by up to that share.
- * `codes`: only these error codes are retried; null: all but those of bad input.
+ * `codes`: only these error codes are retried; null: all but those of bad input. `max_losses`: see `MOST_LOSSES`, which holds where it is not said.
  */
 export type RetryPolicy = {
   max_attempts: number;
@@ -12,6 +12,7 @@ export type RetryPolicy = {
   max_s: number;
   jitter: number;
   codes: string[] | null;
+  max_losses?: number;
 };
 
 export const NO_RETRY: RetryPolicy = { max_attempts: 1, initial_s: 1, factor: 2, max_s: 300, jitter: 0, codes: null };
@@ -26,13 +27,19 @@ export function backoffSeconds(policy: RetryPolicy, retry: number, random: numbe
   return delay * (1 - policy.jitter * random);
 }
 
+/**
+ * So many workers in a row may be lost while they run a task; with the last of them it fails with `worker_killer`, since it may be what kills them. Counted with
+ * the task's row (`commands/finish-instances.ts`), because whoever ends an instance need not know of those before it.
+ */
+export const MOST_LOSSES = 3;
+
 /** What becomes of the task when its instance has ended; `delay_s` until it queues again. */
 export type NextStep = { task: 'completed' | 'failed' | 'cancelled' } | { task: 'retry'; delay_s: number; charged: boolean };
 
 type EndedInstance = { policy: RetryPolicy; retries_used: number; at_most_once: boolean; random: number };
 
 /**
- * Decides between final and again. A lost instance queues again at once and free of charge unless the task is `at_most_once`; one that nobody
+ * Decides between final and again. A lost instance queues again at once and free of charge unless the task is `at_most_once` (but see `MOST_LOSSES`); one that nobody
  * started always does. Failed and timed-out ones follow the policy; cancelled ones, and those whose total time-out is over, are final.
  */
 export function nextStep(outcome: Pick<Outcome, 'status' | 'code'>, ended: EndedInstance): NextStep {

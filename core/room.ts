@@ -43,6 +43,24 @@ function shift(room: Room, { queue, pool, worker, amount }: Holding, sign: 1 | -
   }
 }
 
+/** The most that a task may need to have any chance in a pool: what the pool and its freest worker have free, of cores and of memory each. */
+export function gapOf(pool: string, room: Room): Amount {
+  const whole = room.pools.get(pool);
+  const rooms = [...room.workers.values()].filter((worker) => worker.pool === pool).map(free);
+  const most = (pick: (amount: Amount) => number): number => Math.max(-1, ...rooms.map(pick));
+  const limit = whole ? free(whole) : { cpu_milli: -1, memory_mb: -1 };
+  return {
+    cpu_milli: Math.min(
+      limit.cpu_milli,
+      most(({ cpu_milli }) => cpu_milli),
+    ),
+    memory_mb: Math.min(
+      limit.memory_mb,
+      most(({ memory_mb }) => memory_mb),
+    ),
+  };
+}
+
 /** Takes the tokens of one start out of the buckets of the task and of its queue. */
 export function takeTokens(room: Room, candidate: Pick<Candidate, 'queue' | 'bucket'>, now: number): void {
   for (const name of [candidate.bucket, room.queues.get(candidate.queue)?.bucket]) {

@@ -38,6 +38,18 @@ export const ENGINE_ACTIVITY = 'engine';
 /** Makes an instance final whose engine activity could not. @returns how it ended, which may be what somebody else wrote before */
 export type FallbackFinish = (item: { runid: string; outcome: Outcome }) => Promise<InstanceReport>;
 
+/** What starts a workflow of several instances. `timeout_s`: the longest of theirs; the rest as for one. */
+export type WaveInput = Pick<InstanceInput, 'heartbeat_timeout_s' | 'title' | 'timeout_s' | 'patience_ms'> & { workflow_id: string };
+
+/** How many instances of a wave ended how, those that were final before left out. `going_on`: not all have ended within the patience that was asked for. */
+export type WaveReport = { status: 'ended' | 'going_on'; ended: Partial<Record<FinalInstanceStatus | 'superseded', number>> };
+
+/** Runs what is live of the instances of a workflow, all at once, and makes each final by itself. As `EngineActivity`. */
+export type WaveActivity = (input: { workflow_id: string; patience_ms?: number; earlier?: number }) => Promise<WaveReport>;
+
+/** Makes the instances of a wave final that are not. */
+export type WaveFinish = (item: { workflow_id: string; outcome: Outcome }) => Promise<WaveReport>;
+
 /** Starts the workflow of one fire of a schedule. `jitter_ms`: how long after the nominal time the schedule is due. */
 export type CronFireInput = { schedule_id: string; jitter_ms: number };
 

@@ -1,5 +1,6 @@
-import { type EndedInstance, endOverdueTasks, endUnstarted, endUnstoppable } from '../commands/end-overdue.ts';
+import { endOverdueTasks, endUnstarted, endUnstoppable } from '../commands/end-overdue.ts';
 import type { DispatcherDeps } from './deps.ts';
+import { endWorkflows } from './end-workflows.ts';
 
 /**
  * Settles every time-out that is over, by the database's time stamps: waiting tasks, instances that nobody began, work that does not stop.
@@ -11,17 +12,11 @@ export async function sweepClocks(deps: DispatcherDeps, seen_s: number): Promise
     const tasks = await endOverdueTasks(deps.fork());
     if (tasks > 0) deps.logger.info({ tasks }, 'waiting tasks failed: their time was over');
     const instances = [...(await endUnstoppable(deps.fork())), ...(await endUnstarted(deps.fork(), seen_s))];
-    for (const instance of instances) void terminate(deps, instance);
+    for (const { runid, workflow_id, code } of instances) {
+      deps.logger.warn({ runid, workflow_id, code }, 'instance ended by its clock');
+      void endWorkflows(deps, [workflow_id], code);
+    }
   } catch (cause) {
     deps.logger.warn({ err: cause }, 'time-outs could not be settled; tried again with the next look');
   }
-}
-
-/** Should this be lost, the reconciler ends the workflow. */
-async function terminate({ client, logger }: DispatcherDeps, { runid, workflow_id, code }: EndedInstance): Promise<void> {
-  logger.warn({ runid, workflow_id, code }, 'instance ended by its clock');
-  await client.workflow
-    .getHandle(workflow_id)
-    .terminate(code)
-    .catch(() => undefined);
 }

@@ -29,6 +29,7 @@ export type DispatcherDeps = {
     | 'TEMPORAL_API_KEY'
     | 'TEMPORAL_NAMESPACE'
     | 'TEMPORAL_TLS'
+    | 'WAVES'
   >;
   logger: Logger;
 };

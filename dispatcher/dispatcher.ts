@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { admit, startable } from '../commands/admit.ts';
+import { admit, type Gathering, startable } from '../commands/admit.ts';
 import { forgetIdle } from '../commands/forget-idle.ts';
 import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
@@ -38,9 +38,11 @@ export class Dispatcher {
   private run_times_at = -Infinity;
   private readonly wake = new Alarm(() => this.poke());
   private admitted_at = -Infinity;
+  private readonly waves: Gathering | null;
 
   constructor(deps: DispatcherDeps) {
     this.deps = deps;
+    this.waves = deps.config.WAVES ? { held: new Map(), wait_ms: null } : null;
     this.link = new TemporalLink(deps.client, deps.logger);
     this.starter = new WorkflowStarter(deps, this.link);
   }
@@ -82,10 +84,13 @@ export class Dispatcher {
         limit: PASS_LIMIT,
         lost_after_s,
         record: polled,
+        waves: this.waves,
         on_token: (in_ms) => this.wake.in(in_ms),
       });
       this.starter.start(admitted);
-      if (admitted.length > 0) this.admitted_at = performance.now();
+      const wait_ms = this.waves?.wait_ms ?? null;
+      if (wait_ms !== null) this.wake.in(wait_ms);
+      if (admitted.length > 0 || wait_ms !== null) this.admitted_at = performance.now();
       more = admitted.length >= PASS_LIMIT;
     }
     await this.repeatStarts();
@@ -132,7 +137,7 @@ export class Dispatcher {
     if (performance.now() - this.outbox_at < OUTBOX_EVERY_MS) return;
     this.outbox_at = performance.now();
     const waiting = await startable(this.deps.fork(), { older_than_ms: OUTBOX_AGE_MS, limit: OUTBOX_LIMIT });
-    this.starter.start(waiting.filter(({ runid }) => !this.starter.isConfirmed(runid)));
+    this.starter.start(waiting.filter(({ workflow_id }) => !this.starter.isConfirmed(workflow_id)));
     this.starter.tidy();
   }
 

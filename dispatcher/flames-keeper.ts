@@ -12,7 +12,8 @@ type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & { places:
 
 /** Runs to look after, those that have waited longest first; and those whose rows went by age, of which files may be left. */
 const DUE = `select task_id from task_flames where repair_at <= clock_timestamp() order by repair_at limit 20`;
-const LEFTOVER = `select task_id from task_flames where logs = 'removed' and has_files order by task_id limit 100`;
+const LEFTOVER = `select task_id from task_flames where logs = 'removed' and has_files
+  and status not in ('pending', 'running', 'scoring') order by task_id limit 100`;
 
 /** Later each time, up to an hour. */
 const POSTPONE = `update task_flames set repair_tries = repair_tries + 1, repair_error = $2,

@@ -3,6 +3,7 @@ import { ended } from '../core/outcome.ts';
 import { query } from '../entities/sql.ts';
 import { within } from '../entities/within.ts';
 import type { DispatcherDeps } from './deps.ts';
+import { endWorkflows } from './end-workflows.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { type WatchedWorker, WorkerWatch } from './worker-watch.ts';
 
@@ -63,7 +64,7 @@ export class LostWorkers {
 
   /** A sign of life that came meanwhile wins: then nothing is done. */
   private async lose({ id, sign }: WatchedWorker): Promise<void> {
-    const { fork, client, logger } = this.deps;
+    const { fork, logger } = this.deps;
     const silent = await query(
       fork(),
       `update workers set status = case when status = 'drain' then 'drain' else 'offline' end
@@ -87,13 +88,10 @@ export class LostWorkers {
       live.map(({ runid }) => ({ runid, lease_epoch: null, outcome })),
       'reconciler',
     );
-    await Promise.all(
-      live.map(({ workflow_id }) =>
-        client.workflow
-          .getHandle(workflow_id)
-          .terminate('worker lost')
-          .catch(() => undefined),
-      ),
+    await endWorkflows(
+      this.deps,
+      live.map(({ workflow_id }) => workflow_id),
+      'worker lost',
     );
   }
 }

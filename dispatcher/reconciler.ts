@@ -78,23 +78,28 @@ export class Reconciler {
     const live = await query<Live>(this.deps.fork(), LIVE, [this.graceS()]);
     const now = performance.now();
     const due = live.filter(({ runid, beating }) => !beating || now - (this.seen_open.get(runid) ?? -Infinity) > TRUSTED_MS);
-    await Promise.all(due.slice(0, PER_PASS).map((instance) => this.limit(() => this.check(instance))));
+    const workflows = [...Map.groupBy(due, ({ workflow_id }) => workflow_id)].slice(0, PER_PASS);
+    await Promise.all(workflows.map(([workflow_id, instances]) => this.limit(() => this.check(workflow_id, instances))));
     const runids = new Set(live.map(({ runid }) => runid));
     for (const runid of this.seen_open.keys()) if (!runids.has(runid)) this.seen_open.delete(runid);
   }
 
-  private async check(instance: Live): Promise<void> {
-    const closed = await lookUp(this.deps.client, instance.workflow_id);
-    if (closed === 'open') this.seen_open.set(instance.runid, performance.now());
-    else if (closed !== 'unknown') await this.end(instance, closedOutcome(closed));
-    else if (instance.status === 'running') {
-      await this.end(instance, ended('lost', { code: 'workflow_unknown', message: 'Temporal does not know the workflow any more' }));
+  /** The live instances of one workflow: one, or those of a wave. */
+  private async check(workflow_id: string, instances: readonly Live[]): Promise<void> {
+    const closed = await lookUp(this.deps.client, workflow_id);
+    if (closed === 'open') {
+      for (const { runid } of instances) this.seen_open.set(runid, performance.now());
+    } else if (closed !== 'unknown') await this.end(instances, closedOutcome(closed));
+    else {
+      const running = instances.filter(({ status }) => status === 'running');
+      await this.end(running, ended('lost', { code: 'workflow_unknown', message: 'Temporal does not know the workflow any more' }));
     }
   }
 
-  private async end({ runid, workflow_id }: Live, outcome: ReturnType<typeof closedOutcome>): Promise<void> {
-    const done = await finishInstances(this.deps.fork(), [{ runid, lease_epoch: null, outcome }], 'reconciler');
-    if (done.length > 0) this.deps.logger.warn({ runid, workflow_id, code: outcome.code }, 'instance ended by the reconciler');
+  private async end(instances: readonly Live[], outcome: ReturnType<typeof closedOutcome>): Promise<void> {
+    const items = instances.map(({ runid }) => ({ runid, lease_epoch: null, outcome }));
+    const done = await finishInstances(this.deps.fork(), items, 'reconciler');
+    for (const { runid } of done) this.deps.logger.warn({ runid, code: outcome.code }, 'instance ended by the reconciler');
   }
 }
 

@@ -4,7 +4,7 @@ import type { DispatcherDeps } from './deps.ts';
 const PER_PASS = 500;
 
 /**
- * Terminates workflows that are open although their instance is final. Temporal's list only proposes candidates, since it lags behind;
+ * Terminates workflows that are open although their instances are final, all of them where it is a wave. Temporal's list only proposes candidates, since it lags behind;
  * the row decides. Workflows of no row here are left alone: another installation may share the namespace.
  * @param grace_s how long a workflow may take to close by itself after its row is final
  */
@@ -15,21 +15,21 @@ export async function endStrayWorkflows({ client, fork, logger }: DispatcherDeps
     query: `ExecutionStatus = "Running" AND StartTime < "${before}"`,
     pageSize: PER_PASS,
   })) {
-    if (workflowId.startsWith('task/')) open.push(workflowId);
+    if (/^(task|wave)\//.test(workflowId)) open.push(workflowId);
     if (open.length >= PER_PASS) break;
   }
   if (open.length === 0) return;
   const strays = await query<{ workflow_id: string }>(
     fork(),
-    `select workflow_id from instances where workflow_id = any($1) and status not in ('starting', 'running')
-       and end_time < clock_timestamp() - make_interval(secs => $2)`,
+    `select workflow_id from instances where workflow_id = any($1) group by workflow_id
+     having bool_and(status not in ('starting', 'running')) and max(end_time) < clock_timestamp() - make_interval(secs => $2)`,
     [open, grace_s],
   );
   for (const { workflow_id } of strays) {
-    logger.warn({ workflow_id }, 'workflow is open though its instance is final; terminated');
+    logger.warn({ workflow_id }, 'workflow is open though its work is final; terminated');
     await client.workflow
       .getHandle(workflow_id)
-      .terminate('the instance is final')
+      .terminate('its work is final')
       .catch(() => undefined);
   }
 }

@@ -2,7 +2,7 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import type { AdmittedInstance } from '../commands/admit.ts';
 import { SHORT_S } from '../core/run-time.ts';
-import type { InstanceInput } from '../core/workflow-contract.ts';
+import type { InstanceInput, WaveInput } from '../core/workflow-contract.ts';
 
 const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
 const TASK = keyword('OrchTaskId');
@@ -12,6 +12,7 @@ const ENGINE = keyword('OrchEngine');
 const TEMPLATE = keyword('OrchTemplate');
 const USER = keyword('OrchUser');
 const PRIORITY = defineSearchAttributeKey('OrchPriority', SearchAttributeType.INT);
+const TASKS = defineSearchAttributeKey('OrchTaskIds', SearchAttributeType.KEYWORD_LIST);
 
 const SUMMARY_BYTES = 200;
 const DETAILS_BYTES = 2_000;
@@ -57,7 +58,28 @@ function details(instance: AdmittedInstance): string {
  */
 export type StartSetting = { heartbeat_timeout_s: number; eager: boolean; short: boolean };
 
-/** Everything that starts the workflow of an instance. Repeating it is harmless: the same id meets the open run, and is refused once it is closed. */
+/** What both kinds of workflows have in common. Repeating a start is harmless: the same id meets the open run, and is refused once it is closed. */
+function commonOptions(instance: AdmittedInstance, setting: StartSetting) {
+  return {
+    workflowId: instance.workflow_id,
+    taskQueue: `worker-${instance.worker}`,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    requestEagerStart: setting.eager,
+  } as const;
+}
+
+const placeAttributes = (instance: AdmittedInstance) => [
+  { key: QUEUE, value: instance.queue },
+  { key: POOL, value: instance.pool },
+  { key: ENGINE, value: instance.engine },
+  { key: TEMPLATE, value: instance.template },
+  { key: USER, value: instance.user },
+];
+
+const patienceOf = ({ short }: StartSetting): { patience_ms?: number } => (short ? { patience_ms: SHORT_S * 1000 } : {});
+
+/** Everything that starts the workflow of one instance. */
 export function workflowOptions(instance: AdmittedInstance, setting: StartSetting): WorkflowStartOptions {
   const title = clip(`${instance.name} (${instance.template}) queue ${instance.queue} priority ${instance.priority}`, SUMMARY_BYTES);
   const input: InstanceInput = {
@@ -67,26 +89,46 @@ export function workflowOptions(instance: AdmittedInstance, setting: StartSettin
     timeout_s: instance.timeout,
     heartbeat_timeout_s: setting.heartbeat_timeout_s,
     title,
-    ...(setting.short ? { patience_ms: SHORT_S * 1000 } : {}),
+    ...patienceOf(setting),
   };
   return {
-    workflowId: instance.workflow_id,
-    taskQueue: `worker-${instance.worker}`,
+    ...commonOptions(instance, setting),
     args: [input],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    requestEagerStart: setting.eager,
     priority: { priorityKey: priorityKey(instance.priority) },
     staticSummary: title,
     staticDetails: details(instance),
     typedSearchAttributes: new TypedSearchAttributes([
       { key: TASK, value: instance.task_id },
-      { key: QUEUE, value: instance.queue },
-      { key: POOL, value: instance.pool },
-      { key: ENGINE, value: instance.engine },
-      { key: TEMPLATE, value: instance.template },
-      { key: USER, value: instance.user },
+      ...placeAttributes(instance),
       { key: PRIORITY, value: instance.priority },
+    ]),
+  };
+}
+
+/** Whether an instance shares its workflow with others. */
+export const isWave = ({ workflow_id }: Pick<AdmittedInstance, 'workflow_id'>): boolean => workflow_id.startsWith('wave/');
+
+/** Everything that starts the workflow of several instances. Which ones they are, the workflow's activity reads from their rows. */
+export function waveOptions(members: readonly [AdmittedInstance, ...AdmittedInstance[]], setting: StartSetting): WorkflowStartOptions {
+  const [first] = members;
+  const priority = Math.max(...members.map((member) => member.priority));
+  const title = clip(`${members.length} × ${first.template} queue ${first.queue}`, SUMMARY_BYTES);
+  const input: WaveInput = {
+    workflow_id: first.workflow_id,
+    timeout_s: Math.max(...members.map(({ timeout }) => timeout)),
+    heartbeat_timeout_s: setting.heartbeat_timeout_s,
+    title,
+    ...patienceOf(setting),
+  };
+  return {
+    ...commonOptions(first, setting),
+    args: [input],
+    priority: { priorityKey: priorityKey(priority) },
+    staticSummary: title,
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: TASKS, value: members.map(({ task_id }) => task_id) },
+      ...placeAttributes(first),
+      { key: PRIORITY, value: priority },
     ]),
   };
 }

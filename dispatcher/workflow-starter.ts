@@ -1,4 +1,4 @@
-import { isGrpcServiceError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { isGrpcServiceError, WorkflowExecutionAlreadyStartedError, type WorkflowStartOptions } from '@temporalio/client';
 import pLimit from 'p-limit';
 import type { AdmittedInstance } from '../commands/admit.ts';
 import { finishInstances } from '../commands/finish-instances.ts';
@@ -6,16 +6,19 @@ import { ended } from '../core/outcome.ts';
 import { isShort } from '../core/run-time.ts';
 import type { DispatcherDeps } from './deps.ts';
 import type { TemporalLink } from './temporal-link.ts';
-import { workflowOptions, workflowType } from './workflow-options.ts';
+import { isWave, type StartSetting, waveOptions, workflowOptions, workflowType } from './workflow-options.ts';
 
 const AT_ONCE = 16;
 const INVALID_ARGUMENT = 3;
 /** How long a start that Temporal confirmed is believed before the outbox repeats it. */
 const TRUSTED_MS = 30_000;
 
+/** The instances of one workflow: one, or those of a wave. */
+type Members = readonly [AdmittedInstance, ...AdmittedInstance[]];
+
 /**
  * Starts the workflows of admitted instances, some at once. What fails because of Temporal stays `starting` and is tried again from the
- * outbox; what Temporal will never accept fails the instance.
+ * outbox; what Temporal will never accept fails the instances.
  */
 export class WorkflowStarter {
   private readonly deps: DispatcherDeps;
@@ -31,16 +34,16 @@ export class WorkflowStarter {
 
   /** Starts those that are not being started already. Does not wait; see `settled`. */
   start(instances: readonly AdmittedInstance[]): void {
-    for (const instance of instances) {
-      if (this.busy.has(instance.runid)) continue;
-      const done = this.limit(() => this.startOne(instance)).finally(() => this.busy.delete(instance.runid));
-      this.busy.set(instance.runid, done);
+    for (const [workflow_id, members] of Map.groupBy(instances, (instance) => instance.workflow_id)) {
+      if (this.busy.has(workflow_id)) continue;
+      const done = this.limit(() => this.startOne(members as unknown as Members)).finally(() => this.busy.delete(workflow_id));
+      this.busy.set(workflow_id, done);
     }
   }
 
-  /** Whether Temporal confirmed this start a short while ago. */
-  isConfirmed(runid: string): boolean {
-    return performance.now() - (this.confirmed.get(runid) ?? -Infinity) < TRUSTED_MS;
+  /** Whether Temporal confirmed the start of this workflow a short while ago. */
+  isConfirmed(workflow_id: string): boolean {
+    return performance.now() - (this.confirmed.get(workflow_id) ?? -Infinity) < TRUSTED_MS;
   }
 
   /** Resolves when nothing is being started. */
@@ -50,38 +53,48 @@ export class WorkflowStarter {
 
   /** Forgets confirmations that are no longer believed. */
   tidy(): void {
-    for (const runid of this.confirmed.keys()) if (!this.isConfirmed(runid)) this.confirmed.delete(runid);
+    for (const workflow_id of this.confirmed.keys()) if (!this.isConfirmed(workflow_id)) this.confirmed.delete(workflow_id);
   }
 
-  private async startOne(instance: AdmittedInstance): Promise<void> {
+  private async startOne(members: Members): Promise<void> {
     if (!this.link.up) return;
-    const { client, config, engines, local_worker } = this.deps;
-    const options = workflowOptions(instance, {
-      heartbeat_timeout_s: config.HEARTBEAT_TIMEOUT_S,
-      eager: instance.worker === local_worker,
-      short: isShort(instance) && engines.byKind(instance.engine)?.on_worker_lost === 'new_instance',
-    });
+    const [{ workflow_id }] = members;
+    const { type, options } = this.workflowOf(members);
     try {
-      await client.withDeadline(Date.now() + 10_000, () => client.workflow.start(workflowType(instance.engine), options));
-      this.confirmed.set(instance.runid, performance.now());
+      await this.deps.client.withDeadline(Date.now() + 10_000, () => this.deps.client.workflow.start(type, options));
+      this.confirmed.set(workflow_id, performance.now());
     } catch (cause) {
-      await this.failed(instance, cause).catch((error: unknown) => {
-        this.deps.logger.warn({ err: error, runid: instance.runid }, 'an instance that cannot start could not be ended; tried again');
+      await this.failed(members, cause).catch((error: unknown) => {
+        this.deps.logger.warn({ err: error, workflow_id }, 'instances that cannot start could not be ended; tried again');
       });
     }
   }
 
-  private async failed(instance: AdmittedInstance, cause: unknown): Promise<void> {
+  private workflowOf(members: Members): { type: string; options: WorkflowStartOptions } {
+    const [first] = members;
+    const { config, engines, local_worker } = this.deps;
+    const setting: StartSetting = {
+      heartbeat_timeout_s: config.HEARTBEAT_TIMEOUT_S,
+      eager: first.worker === local_worker,
+      short: isShort(first) && engines.byKind(first.engine)?.on_worker_lost === 'new_instance',
+    };
+    if (isWave(first)) return { type: 'wave', options: waveOptions(members, setting) };
+    return { type: workflowType(first.engine), options: workflowOptions(first, setting) };
+  }
+
+  private async failed(members: Members, cause: unknown): Promise<void> {
+    const [{ workflow_id }] = members;
     if (cause instanceof WorkflowExecutionAlreadyStartedError) {
-      this.confirmed.set(instance.runid, performance.now());
+      this.confirmed.set(workflow_id, performance.now());
       return;
     }
     const text = texts(cause);
     if (/search attribute/i.test(text)) return await this.deps.ensureSearchAttributes();
     if (!isPermanent(cause)) return this.link.failed(cause);
-    this.deps.logger.error({ err: cause, runid: instance.runid }, 'Temporal refuses the workflow of an instance');
+    this.deps.logger.error({ err: cause, workflow_id }, 'Temporal refuses a workflow');
     const outcome = ended('failed', { code: 'start_refused', message: `Temporal refused the workflow: ${text}` });
-    await finishInstances(this.deps.fork(), [{ runid: instance.runid, lease_epoch: null, outcome }], 'dispatcher');
+    const items = members.map(({ runid }) => ({ runid, lease_epoch: null, outcome }));
+    await finishInstances(this.deps.fork(), items, 'dispatcher');
   }
 }
 

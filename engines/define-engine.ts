@@ -70,8 +70,8 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
   parameters: P;
   result: R;
   on_worker_lost: OnWorkerLost;
-  /** Several short instances may share one workflow. */
-  batchable: boolean;
+  /** Several short instances may share one workflow: always, or where the template says so. */
+  batchable: boolean | 'by_template';
   /** False: it never touches its folder, which then is not made. */
   uses_folder?: boolean;
   /** Right that a user needs to submit it, null for none. */

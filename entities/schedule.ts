@@ -16,6 +16,7 @@ const ScheduleSchema = defineEntity({
     timezone: p.text().default('UTC'),
     dst_gap: p.enum(['shift', 'skip'] as const).default('shift'),
     dst_overlap: p.enum(['first', 'both', 'last'] as const).default('first'),
+    exclude: p.json<string[]>().defaultRaw(`'[]'::jsonb`),
     template: p.text(),
     template_version: p.integer().nullable(),
     parameters: p.json<Record<string, unknown>>().defaultRaw(`'{}'::jsonb`),

@@ -69,6 +69,7 @@ const TaskSchema = defineEntity({
     total_scenes: p.integer().default(0),
     completed_scenes: p.integer().default(0),
     final_video_path: p.string().length(500).nullable(),
+    batchable: p.boolean().default(false),
     ...computed,
     ...times,
   },
@@ -77,7 +78,11 @@ const TaskSchema = defineEntity({
     { name: 'idx_tasks_user', properties: ['user', 'created_at'] },
     {
       name: 'idx_tasks_waiting',
-      expression: `create index idx_tasks_waiting on tasks (queue, parked, throttled, need, vtime, uuid) where status = 'queued'`,
+      expression: `create index idx_tasks_waiting on tasks (queue, parked, throttled, cpu, memory_mb, need, vtime, uuid) where status = 'queued'`,
+    },
+    {
+      name: 'idx_tasks_line',
+      expression: `create index idx_tasks_line on tasks (queue, vtime, uuid) where status = 'queued' and not parked and not throttled`,
     },
     { name: 'idx_tasks_due', expression: `create index idx_tasks_due on tasks (not_before) where status = 'pending'` },
     {
@@ -132,7 +137,8 @@ const TaskSchema = defineEntity({
  * `parked`: it waits for a place of its `concurrency_key` and is no candidate until it gets one. `throttled`: likewise for a token of the bucket `rate_key`.
  * `held_at`: nothing of it starts until it is released. `waits_for`: open rows in `task_dependencies`. Time-outs in seconds, null for none:
  * `queue_timeout_s` since it was queued, `start_timeout_s` of a starting instance, `total_timeout_s` since `eligible_at`. `start_timeouts`: instances in
- * a row that nobody started, `losses`: that were lost. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
+ * a row that nobody started, `losses`: that were lost. `batchable`: several of them that
+ * start together may share a workflow. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
  * Of videos: `total_scenes`, `completed_scenes`, `final_video_path` (key in the artifact store), `prompt`; `error_message` and `duration` (seconds
  * from first start to end) follow from other columns, for every task.
  */

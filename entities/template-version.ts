@@ -28,6 +28,7 @@ const TemplateVersionSchema = defineEntity({
     queue_timeout_s: p.integer().nullable(),
     start_timeout_s: p.integer().nullable(),
     total_timeout_s: p.integer().nullable(),
+    batchable: p.boolean().nullable(),
     ...times,
   },
   uniques: [{ name: 'template_versions_template_version_key', properties: ['template', 'version'] }],
@@ -43,7 +44,8 @@ const TemplateVersionSchema = defineEntity({
 /**
  * What a template said at one time; never changed. `schema`: JSON Schema 2020-12 of the parameters; `parameters`: defaults under them.
  * `timeout` in seconds, `cpu` in cores, `memory_mb` in MB: what each instance reserves. `at_most_once`: a lost instance is not run again.
- * `concurrency`: how many tasks with an equal parameter may run at once; `rate_limit`: how many may start in some time; null: any number.
+ * `concurrency`: how many tasks with an equal parameter may run at once; `rate_limit`: how many may start in some time; null: any number. `batchable`: whether
+ * its tasks may share a workflow; null: as their engine says.
  */
 export class TemplateVersion extends TemplateVersionSchema.class {}
 TemplateVersionSchema.setClass(TemplateVersion);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Cores, MemoryMb, Name } from './limits.ts';
 
-/** `hold` admits nothing; `drain` refuses new tasks too. */
+/** `hold` starts nothing; `drain` takes no new tasks and works off those that wait. */
 export const DoorStatus = z.enum(['active', 'hold', 'drain']);
 
 const total_cpu = Cores.describe('cores that instances may reserve together');

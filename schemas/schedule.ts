@@ -27,6 +27,10 @@ const rule = {
   timezone: text(100).min(1).describe('name of the IANA time zone database'),
   dst_gap: z.enum(DST_GAPS).describe('a time that clocks jump over: run at the first instant after, or not'),
   dst_overlap: z.enum(DST_OVERLAPS).describe('a time that comes twice: which of the two runs'),
+  exclude: z
+    .array(text(30).min(1))
+    .max(200)
+    .describe('local days that are left out: "2026-12-25", "2026-12-24/2026-12-26" (both included), "12-25" (every year)'),
 };
 
 const what = {
@@ -56,6 +60,7 @@ const defaults = {
   timezone: rule.timezone.default('UTC'),
   dst_gap: rule.dst_gap.default('shift'),
   dst_overlap: rule.dst_overlap.default('first'),
+  exclude: rule.exclude.default([]),
 };
 
 export const RulePreview = z

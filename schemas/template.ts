@@ -12,6 +12,12 @@ export const RetryPolicyInput = z
     max_s: z.number().min(0).max(86_400).optional(),
     jitter: z.number().min(0).max(1).optional().describe('share by which a delay is spread downwards'),
     codes: z.array(text(100).min(1)).max(50).nullable().optional().describe('only these error codes are retried; null: all that may mend'),
+    max_losses: z
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('after so many workers in a row that were lost while they ran it, a task fails; 3 unless said'),
   })
   .meta({ id: 'RetryPolicyInput' });
 
@@ -23,6 +29,7 @@ export const RetryPolicy = z
     max_s: z.number(),
     jitter: z.number(),
     codes: z.array(z.string()).nullable(),
+    max_losses: z.int().optional(),
   })
   .meta({ id: 'RetryPolicy' });
 
@@ -56,6 +63,11 @@ const definition = {
   queue_timeout_s: ClockS.nullable().optional().describe('seconds that a task may stay queued; null: no limit'),
   start_timeout_s: ClockS.nullable().optional().describe('seconds that an instance may stay starting; null: 300'),
   total_timeout_s: ClockS.nullable().optional().describe('seconds that a task may take in all, retries included; null: no limit'),
+  batchable: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe('whether short tasks that start together may share a workflow; null: as the engine says'),
 };
 
 export const TemplateCreation = z.strictObject({ name: Name, engine: Name, ...definition }).meta({ id: 'TemplateCreation' });
@@ -87,6 +99,7 @@ export const TemplateVersion = z
     queue_timeout_s: z.int().nullable(),
     start_timeout_s: z.int().nullable(),
     total_timeout_s: z.int().nullable(),
+    batchable: z.boolean().nullable(),
     created_at: z.iso.datetime(),
   })
   .meta({ id: 'TemplateVersion' });

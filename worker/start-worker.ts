@@ -5,6 +5,7 @@ import { Claimer } from '../activities/claimer.ts';
 import { type Activities, createActivities } from '../activities/create-activities.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { Finisher } from '../activities/finisher.ts';
+import { makeLogStore } from '../activities/log-store.ts';
 import { insist } from '../activities/patience.ts';
 import { createFolderStore } from '../artifacts/folder-store.ts';
 import { resolveSecret } from '../commands/resolve-secret.ts';
@@ -38,10 +39,10 @@ export type WorkerOptions = {
   signal?: AbortSignal;
 };
 
-/** What the parts of one worker process share. */
 /** From so many instances at work on, claims and ends are gathered for a moment. */
 const CROWD = 12;
 
+/** What the parts of one worker process share. */
 type Shared = WorkerOptions & {
   boot_id: string;
   fork(): Em;
@@ -122,6 +123,7 @@ async function activityDeps(shared: Shared): Promise<ActivityDeps> {
     log_cap_bytes: config.TASK_LOG_CAP_BYTES,
     artifacts: createFolderStore(config.ARTIFACTS_DIR),
     leases: keeper,
+    logs: makeLogStore({ fork, logger }),
     claimer: new Claimer({ fork, worker: id, boot_id, crowded }),
     finisher: new Finisher({ fork, actor: `worker:${id}`, crowded, on_finished: wake, logger }),
     secret: (request) => resolveSecret(fork(), vault, request),

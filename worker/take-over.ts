@@ -42,7 +42,8 @@ export async function takeOver(deps: ActivityDeps, engines: readonly Engine[], c
   const outcome = ended('lost', { code: 'worker_lost', message: 'the worker was started again while this instance ran' });
   const items = seized.map(({ runid, lease_epoch }) => ({ runid, lease_epoch, outcome }));
   await finishInstances(deps.fork(), items, `worker:${deps.worker}`);
-  await Promise.all(orphans.map((orphan) => endExecution(client, orphan)));
+  const workflows = new Map(orphans.map((orphan) => [orphan.workflow_id, orphan]));
+  await Promise.all([...workflows.values()].map((orphan) => endExecution(client, orphan)));
   if (orphans.length > 0)
     deps.logger.info({ lost: gone.length, going_on: orphans.length - gone.length }, 'instances of an earlier start taken over');
 }

@@ -8,3 +8,4 @@ export { httpTask } from './http-task.ts';
 export { imageTask } from './image-task.ts';
 export { shellTask } from './shell-task.ts';
 export { videoTask } from './video-task.ts';
+export { wave } from './wave.ts';

@@ -5,7 +5,7 @@ export type Judgement = { predicted: Score; why: null } | { predicted: null; why
 
 /** `分数=3`; a number that goes on (`33`, `5.33`, `3/5`) is another number. */
 const MARK = /分数\s*[=＝]\s*(-?\d+(?:[.．/]\d+)*)/gu;
-const FENCE = /^```(?:json)?\s*\n?([\s\S]*?)\n?\s*```$/u;
+const FENCE = '```';
 const KEYS = ['predicted', 'score', '分数'];
 
 const none = (why: string): Judgement => ({ predicted: null, why });
@@ -19,9 +19,16 @@ export function readScore(value: unknown, dimension: string): Judgement {
   return predicted ? { predicted, why: null } : none(`score ${shown} is none of ${allowed.join(', ')}`);
 }
 
+/** What stands between the marks of a code block; without a regular expression, for a judge may answer with half a megabyte of line ends. */
+function unfenced(text: string): string {
+  if (text.length < 2 * FENCE.length || !text.startsWith(FENCE) || !text.endsWith(FENCE)) return text;
+  const inside = text.slice(FENCE.length, -FENCE.length);
+  return inside.startsWith('json') ? inside.slice('json'.length) : inside;
+}
+
 function parseObject(text: string): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(FENCE.exec(text)?.[1] ?? text);
+    const value: unknown = JSON.parse(unfenced(text));
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
   } catch {
     return null;

@@ -14,24 +14,38 @@ export type RuleSet = { rules: readonly Rule[]; otherwise: Score | null };
 export type Answer = { dimension: string; response: string; reference: string | null };
 type Test = (answer: Answer) => boolean;
 
+/** Steps that all patterns of a scorer may have, and characters of a response that they read: matching takes as long as both multiplied, up to some two seconds. */
+const MOST_STEPS = 4_000;
+const PATTERN_TEXT = 16_384;
+
+/** `steps`: size of the compiled pattern. */
+export type Pattern = { steps: number; fits(text: string): boolean };
+
 /**
- * A pattern that takes time in proportion to the text, whatever both hold: responses come from outside.
+ * A pattern that takes time in proportion to the text, whatever both hold: responses come from outside. It reads the first 16,384 characters.
  * @throws EngineError invalid_input: not a pattern of RE2
  */
-export function compilePattern(pattern: string): (text: string) => boolean {
+export function compilePattern(pattern: string): Pattern {
   try {
     const compiled = RE2JS.compile(pattern, RE2JS.DOTALL);
-    return (text) => compiled.matcher(text).find();
+    return { steps: compiled.programSize(), fits: (text) => compiled.matcher(text.slice(0, PATTERN_TEXT)).find() };
   } catch (cause) {
     throw new EngineError('invalid_input', `pattern ${JSON.stringify(pattern.slice(0, 80))}: ${(cause as Error).message}`, { cause });
   }
 }
 
+/** @throws EngineError invalid_input: the patterns together are too large, as by `{1,1000}` */
+export function checkSize(patterns: readonly string[]): void {
+  const steps = patterns.reduce((sum, pattern) => sum + compilePattern(pattern).steps, 0);
+  if (steps > MOST_STEPS)
+    throw new EngineError('invalid_input', `the patterns have ${steps} steps when repetitions are written out, at most ${MOST_STEPS}`);
+}
+
 function testOf({ match, pattern = '' }: Rule): Test {
   if (match === 'reference') return ({ response, reference }) => reference !== null && response.trim() === reference.trim();
   if (match === 'exact') return ({ response }) => response.trim() === pattern.trim();
-  const fits = compilePattern(pattern);
-  return ({ response }) => fits(response);
+  const compiled = compilePattern(pattern);
+  return ({ response }) => compiled.fits(response);
 }
 
 /** A scorer by rules: the first one that fits decides, else `otherwise`; null there leaves the answer without a score. */

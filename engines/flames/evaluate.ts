@@ -59,7 +59,7 @@ export async function evaluate({ parameters, context, ...tools }: Evaluation): P
 
 /** @returns false when the run's row is gone */
 async function begin(context: EngineContext, total: number): Promise<boolean> {
-  const sql = 'update task_flames set total = $2, has_files = true, repair_at = null, repair_tries = 0 where task_id = $1 returning 1';
+  const sql = `update task_flames set total = $2, has_files = true, logs = 'database', repair_at = null, repair_tries = 0 where task_id = $1 returning 1`;
   return (await context.fenced((em) => query(em, sql, [context.instance.task_id, total]))).length > 0;
 }
 

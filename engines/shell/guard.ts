@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { RESERVATION } from './user-ids.ts';
 
 /** What to kill when this worker process dies: the process group, and everything with the runid's mark. */
 export type Guarded = { runid: string; pid: number; uid: number | null };
 
 /**
  * Reads `+ runid pid uid` and `- runid` until its input closes, which the death of the worker does even on SIGKILL. Then kills what
- * is still registered: each user id (twice, against a race with a fork), each group, each process that carries the mark.
+ * is still registered: each group, each process that carries the mark or has the user id (twice, against a race with a fork). A user id that another
+ * worker has reserved meanwhile is left to that one, which kills what is left under it before it starts anything. One look at /proc for all of them:
+ * dozens may be registered.
  */
 const SCRIPT = `
 live=''
@@ -15,16 +18,21 @@ while read -r op runid pid uid; do
   live=$rest
   [ "$op" = + ] && live="$live $runid:$pid:$uid"
 done
+[ -n "$live" ] || exit 0
+for entry in $live; do
+  ids=\${entry#*:}
+  kill -KILL "-\${ids%%:*}" 2>/dev/null
+done
 for round in 1 2; do
+  runids=''; uids=''
   for entry in $live; do
-    runid=\${entry%%:*}; ids=\${entry#*:}; pid=\${ids%%:*}; uid=\${ids#*:}
-    kill -KILL "-$pid" 2>/dev/null
-    for folder in /proc/[0-9]*; do
-      other=\${folder#/proc/}
-      [ "$other" = "$$" ] && continue
-      if grep -qs "ORCHESTRATOR_RUNID=$runid" "$folder/environ"; then kill -KILL "$other" 2>/dev/null
-      elif [ "$uid" != - ] && grep -qs "^Uid:[[:space:]]*$uid[[:space:]]" "$folder/status"; then kill -KILL "$other" 2>/dev/null; fi
-    done
+    runids="$runids|\${entry%%:*}"; uid=\${entry##*:}
+    [ "$uid" = - ] || grep -qs "@${RESERVATION}$uid$" /proc/net/unix || uids="$uids|$uid"
+  done
+  for file in $(grep -lsE "ORCHESTRATOR_RUNID=(\${runids#|})" /proc/[0-9]*/environ
+    [ -z "$uids" ] || grep -lsE "^Uid:[[:space:]]*(\${uids#|})[[:space:]]" /proc/[0-9]*/status); do
+    other=\${file#/proc/}
+    kill -KILL "\${other%%/*}" 2>/dev/null
   done
 done
 `;

@@ -38,7 +38,7 @@ export function createShellEngine(config: Pick<Config, 'ENGINE_SHELL' | 'SHELL_U
     parameters: ShellParameters,
     result: ShellResult,
     on_worker_lost: 'new_instance',
-    batchable: true,
+    batchable: 'by_template',
     right: 'shell',
     defaults: { cpu: 0.5, memory_mb: 128 },
     available: async () => availability(config),

@@ -70,7 +70,7 @@ function isAlive(pid: string): boolean {
 }
 
 /** Whether anything of this user runs. Synchronous, because one look costs less than handing it to another thread. */
-function isActive(uid: number): boolean {
+export function isActive(uid: number): boolean {
   return pids().some((pid) => ownerOf(pid) === uid && isAlive(pid));
 }
 

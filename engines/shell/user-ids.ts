@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { EngineError } from '../../core/errors.ts';
-import { killUser, listProcesses } from './processes.ts';
+import { isActive, killUser, listProcesses } from './processes.ts';
 
 /** How many user ids there are, from SHELL_UID_BASE on. */
 export const USER_IDS = 1_000;
+
+/** Name of the socket that reserves a user id, without the id. */
+export const RESERVATION = 'orchestrator-shell-uid-';
 
 /** A user id that one running instance has to itself on this machine. */
 export type UserId = { uid: number; release(): Promise<void> };
@@ -14,7 +17,7 @@ async function reserve(uid: number): Promise<net.Server | null> {
   const server = net.createServer((socket) => socket.destroy());
   return await new Promise((done) => {
     server.once('error', () => done(null));
-    server.listen(`\0orchestrator-shell-uid-${uid}`, () => done(server.unref()));
+    server.listen(`\0${RESERVATION}${uid}`, () => done(server.unref()));
   });
 }
 
@@ -39,7 +42,10 @@ export async function takeUserId(base: number): Promise<UserId> {
   for (let i = 0; i < USER_IDS; i++) {
     const uid = base + ((first + i) % USER_IDS);
     const server = accounts.has(uid) ? null : await reserve(uid);
-    if (server) return { uid, release: () => close(server) };
+    if (server) {
+      if (isActive(uid)) await killUser(uid); // of a worker that was killed just now
+      return { uid, release: () => close(server) };
+    }
   }
   throw new EngineError('unavailable', `shell: all ${USER_IDS} user ids from ${base} on are in use on this machine`);
 }

@@ -121,3 +121,28 @@ test('values of secrets never reach the log', async () => {
   expect(stored[0]?.line).toBe('the password is ***!');
   expect(mask.json({ a: ['x hunter2-long'] })).toEqual({ a: ['x ***'] });
 });
+
+test('closing waits for lines that are on their way already', async () => {
+  let begun = false;
+  let open_gate: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open_gate = resolve;
+  });
+  const { writer, stored } = open({
+    gate: async () => {
+      begun = true;
+      await gate;
+    },
+  });
+  await writer.write('stdout', Buffer.from('slow to store\n'));
+  await eventually(() => expect(begun).toBe(true));
+  let closed = false;
+  const closing = writer.close(true).then(() => {
+    closed = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(closed).toBe(false);
+  open_gate();
+  await closing;
+  expect(stored.map(({ line }) => line)).toEqual(['slow to store']);
+});

@@ -439,6 +439,14 @@ describe('old evaluations', () => {
     expect((await api.as(api.operator).post('/flames/runs/flames_20240501/import')).body.rows).toBe(4);
   });
 
+  test('with figures of another make are shown without them', async () => {
+    const answer = await register({ task_id: 'odd-figures', result: { overall: { macro_rate: 862 }, dimensions: 'none' } });
+    expect([answer.status, answer.body.macro_rate]).toEqual([201, null]);
+    expect((await get('/flames/runs', api.operator)).status).toBe(200);
+    const stored = await query<{ result: object }>(api.em, `select result from task_flames where task_id = 'odd-figures'`);
+    expect(stored[0]?.result).toEqual({ old_figures: { overall: { macro_rate: 862 }, dimensions: 'none' } });
+  });
+
   test('in files are read as they are, and imported all together, each once', async () => {
     await register({ task_id: 'filed-1', end_time: '2024-01-01T00:00:00Z' });
     await oldFile('filed-1', 'Safety.json', [oldRow(3), oldRow(1)]);

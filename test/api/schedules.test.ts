@@ -91,6 +91,10 @@ describe('a schedule', () => {
     [{ cron: '0 0 1 * * *' }, '/cron', 'seconds'],
     [{ cron: '61 * * * *' }, '/cron', '0-59'],
     [{ cron: '0 0 31 4 *' }, '/cron', ''],
+    [{ cron: '0 0 15W * *' }, '/cron', 'day-of-month "15W"'],
+    [{ exclude: ['2026-12-25', '2026-02-30'] }, '/exclude/1', '2026-02-30'],
+    [{ exclude: 'Sundays' }, '/exclude', ''],
+    [{ cron: '0 0 25 12 *', exclude: ['12-25'] }, '/cron', 'never'],
     [{ timezone: 'Europe/Atlantis' }, '/timezone', 'IANA'],
     [{ timezone: '+02:00' }, '/timezone', 'IANA'],
     [{ template: 'gone' }, '/template', 'there is none'],
@@ -188,6 +192,26 @@ describe('a schedule', () => {
 });
 
 describe('a preview', () => {
+  it('says which days are left out, and goes on after them', async () => {
+    const id = await create({ exclude: ['2026-03-28/2026-03-30'] });
+    const at = async () => {
+      const { body: shown } = await user().get(`/schedules/${id}/preview?n=2&after=2026-03-27T00:00:00Z`);
+      return [shown.fires.map((f: { nominal_at: string }) => f.nominal_at), shown.warnings];
+    };
+    expect(await at()).toEqual([
+      ['2026-03-27T01:30:00.000Z', '2026-03-31T00:30:00.000Z'],
+      expect.arrayContaining([expect.stringContaining('2026-03-28 is left out (2026-03-28/2026-03-30)')]),
+    ]);
+    expect(
+      (
+        await user()
+          .patch(`/schedules/${id}`)
+          .send({ exclude: ['03-28'] })
+      ).body.exclude,
+    ).toEqual(['03-28']);
+    expect((await at())[0]).toEqual(['2026-03-27T01:30:00.000Z', '2026-03-29T01:00:00.000Z']);
+  });
+
   it('shows the next fires with warnings about daylight saving', async () => {
     const id = await create();
     const { body: shown } = await user().get(`/schedules/${id}/preview?n=3&after=2026-03-28T00:00:00Z`);

@@ -1,3 +1,4 @@
+import { checkInvariants } from '../../commands/invariants.ts';
 import { VideoKeeper } from '../../dispatcher/video-keeper.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import type { DayStatistics, VideoTaskDetail } from '../../schemas/video.ts';
@@ -116,6 +117,21 @@ describe('the quota', () => {
     expect((await mine().post(`/video/tasks/${uuid}/retry`)).body).toMatchObject({ status: 'queued', progress: 50, completed_scenes: 1 });
     expect(await used(api.user.id)).toBe(before + 1);
     expect(await ledger(uuid)).toEqual(['1 reserve', '1 commit']);
+    const ledgers = (await checkInvariants(api.em)).filter(({ name }) => name === 'quota_ledger_adds_up');
+    expect(ledgers).toMatchObject([{ violations: [] }]);
+  });
+
+  it('is charged again for what was made and given up', async () => {
+    const before = await used(api.user.id);
+    const uuid = await ownVideo(api);
+    await setTask(uuid, `status = 'processing'`);
+    await setTask(uuid, `total_scenes = 2, completed_scenes = 1, progress = 50, status = 'failed', completed_at = now()`);
+    expect((await mine().delete(`/video/tasks/${uuid}/files`)).status).toBe(200);
+    await mine().post(`/video/tasks/${uuid}/retry`);
+    expect(await used(api.user.id)).toBe(before + 2);
+    await mine().post(`/video/tasks/${uuid}/cancel`);
+    expect(await used(api.user.id)).toBe(before + 1);
+    expect(await ledger(uuid)).toEqual(['1 reserve', '1 commit', '2 reserve', '2 refund']);
   });
 });
 

@@ -1,26 +1,14 @@
 import { cancelBulkAction } from '../../commands/cancel-bulk-action.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { createBulkAction } from '../../commands/create-bulk-action.ts';
-import { checkInvariants } from '../../commands/invariants.ts';
 import { workBulkActions } from '../../commands/work-bulk-actions.ts';
 import { findBulkAction, listBulkItems } from '../../entities/bulk-action.queries.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { BulkActionCreation } from '../../schemas/bulk-action.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import {
-  admitAll,
-  contextOf,
-  countOf,
-  emptyDatabase,
-  makeQueue,
-  makeTemplate,
-  makeUser,
-  makeWorld,
-  startTask,
-  submit,
-  submitOne,
-} from '../support/factories.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { admitAll, contextOf, countOf, makeQueue, makeTemplate, makeUser, startTask, submit, submitOne } from '../support/factories.ts';
 import { rewriting } from '../support/statements.ts';
+import { useWorld } from '../support/use-world.ts';
 
 /** Lets so many statements pass and none after. */
 function dyingAfter(left: number): (sql: string) => string {
@@ -34,16 +22,8 @@ function dyingAfter(left: number): (sql: string) => string {
 describe('bulk actions', () => {
   let db: TestDatabase;
   let ctx: CommandContext;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-  });
-  afterAll(() => db.drop());
-  beforeEach(async () => {
-    await emptyDatabase(db.em);
-    ctx = await makeWorld(db.em);
-  });
-  afterEach(async () => {
-    expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
+  useWorld((world) => {
+    ({ db, ctx } = world);
   });
 
   const fork = () => db.orm.em.fork() as Em;

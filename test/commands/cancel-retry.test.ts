@@ -2,46 +2,36 @@ import { admit } from '../../commands/admit.ts';
 import { cancelTask } from '../../commands/cancel-task.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
-import { checkInvariants } from '../../commands/invariants.ts';
 import { releaseDue } from '../../commands/release-due.ts';
 import { retryTask } from '../../commands/retry-task.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   admitAll,
   claim,
   contextOf,
   countOf,
-  emptyDatabase,
   heldAmounts,
   makeTemplate,
   makeUser,
-  makeWorld,
   NOTHING_HELD,
   outcome,
   startTask,
   submitOne,
   taskRow,
 } from '../support/factories.ts';
+import { useWorld } from '../support/use-world.ts';
 
 const FUTURE = '2100-01-01T00:00:00Z';
 
 describe('cancelling and retrying', () => {
   let db: TestDatabase;
   let ctx: CommandContext;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-  });
-  afterAll(() => db.drop());
-  beforeEach(async () => {
-    await emptyDatabase(db.em);
-    ctx = await makeWorld(db.em);
+  useWorld(async (world) => {
+    ({ db, ctx } = world);
     await makeTemplate(db.em, 'video', { quota_cost: 5, retry: { max_attempts: 5, initial_s: 60, max_s: 60 } });
-  });
-  afterEach(async () => {
-    expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
   });
 
   const as = async (username: string, role: 'user' | 'operator' = 'user', quota: number | null = null) =>

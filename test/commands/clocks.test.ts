@@ -4,22 +4,19 @@ import type { CommandContext } from '../../commands/context.ts';
 import { endOverdueTasks, endUnstarted, endUnstoppable } from '../../commands/end-overdue.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
 import { holdTask, releaseTask } from '../../commands/hold-task.ts';
-import { checkInvariants } from '../../commands/invariants.ts';
 import { keepLeases } from '../../commands/keep-leases.ts';
 import { retryTask } from '../../commands/retry-task.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { findTask } from '../../entities/task.queries.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
 import {
   admitAll,
   claim,
   contextOf,
   countOf,
-  emptyDatabase,
   heldAmounts,
   makeTemplate,
   makeUser,
-  makeWorld,
   NOTHING_HELD,
   outcome,
   startTask,
@@ -27,23 +24,16 @@ import {
   submitOne,
   taskRow,
 } from '../support/factories.ts';
+import { useWorld } from '../support/use-world.ts';
 
 const BOOT_ID = '00000000-0000-4000-8000-000000000001';
 
 describe('the clocks of a task', () => {
   let db: TestDatabase;
   let ctx: CommandContext;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-  });
-  afterAll(() => db.drop());
-  beforeEach(async () => {
-    await emptyDatabase(db.em);
-    ctx = await makeWorld(db.em);
+  useWorld(async (world) => {
+    ({ db, ctx } = world);
     await makeTemplate(db.em, 'stubborn', { retry: { max_attempts: 9, initial_s: 0 } });
-  });
-  afterEach(async () => {
-    expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
   });
 
   const fork = () => db.orm.em.fork() as Em;

@@ -4,7 +4,6 @@ import { cancelTask } from '../../commands/cancel-task.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
 import { holdTask, releaseTask } from '../../commands/hold-task.ts';
-import { checkInvariants } from '../../commands/invariants.ts';
 import { releaseDue } from '../../commands/release-due.ts';
 import { retryTask } from '../../commands/retry-task.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
@@ -12,7 +11,7 @@ import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { findTask, listDependencies } from '../../entities/task.queries.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
 import {
   admitAll,
   claim,
@@ -27,22 +26,15 @@ import {
   taskRow,
   testEngines,
 } from '../support/factories.ts';
+import { useWorld } from '../support/use-world.ts';
 
 const FUTURE = '2100-01-01T00:00:00Z';
 
 describe('dependencies between tasks', () => {
   let db: TestDatabase;
   let ctx: CommandContext;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-  });
-  afterAll(() => db.drop());
-  beforeEach(async () => {
-    await emptyDatabase(db.em);
-    ctx = await makeWorld(db.em);
-  });
-  afterEach(async () => {
-    expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
+  useWorld((world) => {
+    ({ db, ctx } = world);
   });
 
   const fork = () => db.orm.em.fork() as Em;

@@ -2,44 +2,36 @@ import { admit } from '../../commands/admit.ts';
 import { cancelTask } from '../../commands/cancel-task.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
-import { checkInvariants } from '../../commands/invariants.ts';
 import { releaseDue } from '../../commands/release-due.ts';
+import { retryTask } from '../../commands/retry-task.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
 import {
   admitAll,
   claim,
   contextOf,
-  emptyDatabase,
   heldAmounts,
   makeTemplate,
   makeUser,
-  makeWorld,
   NOTHING_HELD,
   outcome,
   startTask,
   submit,
+  submitOne,
   taskRow,
 } from '../support/factories.ts';
+import { useWorld } from '../support/use-world.ts';
 
 const RETRY = { max_attempts: 3, initial_s: 60, factor: 2, max_s: 600, jitter: 0 };
 
 describe('finishInstances', () => {
   let db: TestDatabase;
   let ctx: CommandContext;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-  });
-  afterAll(() => db.drop());
-  beforeEach(async () => {
-    await emptyDatabase(db.em);
-    ctx = await makeWorld(db.em);
+  useWorld(async (world) => {
+    ({ db, ctx } = world);
     await makeTemplate(db.em, 'retried', { retry: RETRY });
     await makeTemplate(db.em, 'once', { at_most_once: true, retry: RETRY });
-  });
-  afterEach(async () => {
-    expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
   });
 
   const finish = (
@@ -47,6 +39,64 @@ describe('finishInstances', () => {
     status: FinalInstanceStatus = 'completed',
     { epoch = 1, em = db.em }: { epoch?: number | null; em?: Em } = {},
   ) => finishInstances(em, [{ runid, lease_epoch: epoch, outcome: outcome(status) }], 'worker:w');
+
+  describe('of lost instances', () => {
+    /** Runs the task once more and loses, or otherwise ends, its instance. */
+    const again = async (status: FinalInstanceStatus, code: string = status, { runs = true } = {}) => {
+      const [instance] = await admit(db.em);
+      if (runs && instance) await claim(db.em, instance);
+      await finishInstances(db.em, [{ runid: instance?.runid ?? '', lease_epoch: null, outcome: outcome(status, code) }], 'reconciler');
+    };
+    const lose = async (times: number) => {
+      for (let n = 0; n < times; n += 1) await again('lost', 'worker_lost');
+    };
+
+    it('repeats the task free of charge, but fails it with the third worker in a row: it may be what kills them', async () => {
+      const { uuid } = await submitOne(ctx, { template: 'retried' });
+      await lose(2);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 2, retries_used: 0 });
+      await lose(1);
+      expect(await taskRow(db.em, uuid)).toMatchObject({
+        status: 'failed',
+        status_reason: 'worker_killer',
+        error: { code: 'worker_killer', message: expect.stringContaining('3 workers in a row') },
+      });
+      expect(
+        await query(db.em, `select subject, to_status, reason from task_history where task_id = $1 order by id desc limit 2`, [uuid]),
+      ).toEqual(
+        expect.arrayContaining([
+          { subject: 'task', to_status: 'failed', reason: 'worker_killer' },
+          { subject: 'instance', to_status: 'lost', reason: 'worker_lost' },
+        ]),
+      );
+      await retryTask(ctx, uuid);
+      await lose(2);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 5 });
+    });
+
+    it('goes by the template', async () => {
+      await makeTemplate(db.em, 'fragile', { retry: { ...RETRY, max_losses: 1 } });
+      const { uuid } = await submitOne(ctx, { template: 'fragile' });
+      await lose(1);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'failed', status_reason: 'worker_killer' });
+    });
+
+    it('counts anew after an end of another kind, not what nobody ran or a worker gave back, and lets a cancellation win', async () => {
+      const { uuid } = await submitOne(ctx, { template: 'retried' });
+      await lose(2);
+      await again('failed');
+      await query(db.em, `update tasks set not_before = now()`);
+      await releaseDue(db.em);
+      await lose(2);
+      await again('lost', 'worker_lost', { runs: false });
+      await again('lost', 'start_timeout', { runs: false });
+      await again('lost', 'worker_shutdown');
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'queued', attempt: 8 });
+      await query(db.em, `update tasks set cancel_requested_at = now()`);
+      await lose(1);
+      expect(await taskRow(db.em, uuid)).toMatchObject({ status: 'cancelled' });
+    });
+  });
 
   it('stores result, end and history, and gives everything back', async () => {
     const { runid, task } = await startTask(ctx);

@@ -336,3 +336,18 @@ test('the ledger cannot be rewritten', async () => {
   await expect(query(em, 'delete from occurrences')).rejects.toThrow('append-only');
   expect(await countOf(em, 'occurrences')).toBe(2);
 });
+
+describe('days that are left out', () => {
+  it('have their rows, run nothing, are not missed, and are not backfilled', async () => {
+    const id = await makeSchedule(ctx, DAWN, { exclude: ['2026-06-01'] });
+    expect(await fireAt(em, id, '2026-06-01T02:30:00Z')).toMatchObject({ submitted: 0, due_in_ms: 1_800_000 });
+    expect((await ledgerOf(em, id)).map(({ outcome, note }) => [outcome, note])).toEqual([
+      ['skipped_calendar', 'excluded: 2026-06-01'],
+      ['skipped_calendar', 'excluded: 2026-06-01'],
+    ]);
+    expect(await scheduleRow(id)).toMatchObject({ next: '06-02 00:00', status: 'active' });
+    expect(await findMissed(em, id)).toBe(0);
+    expect(await fireAt(em, id, '2026-06-02T00:00:30Z')).toMatchObject({ submitted: 1 });
+    expect(await countOf(em, 'tasks')).toBe(1);
+  });
+});

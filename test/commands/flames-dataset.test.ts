@@ -99,6 +99,11 @@ test.each([
   ['a column twice', 'prompt,dimension,prompt\na,b,c\n', 'line 1 "prompt": two columns have this name'],
   ['a line with too many fields', 'prompt,dimension\na,b\na,b,c\n', 'line 3: is not valid CSV (CSV_RECORD_INCONSISTENT_COLUMNS)'],
   ['a quote without end', 'prompt,dimension\n"a,b\n', /is not valid CSV \(CSV_QUOTE_NOT_CLOSED\)/],
+  [
+    'too many columns',
+    `prompt,dimension,${Array.from({ length: 40_000 }, (_, i) => i).join(',')}\na,b\n`,
+    'line 1: 40002 columns, at most 1000',
+  ],
   ['a header alone', 'prompt,dimension\n', 'line 1: the file holds no prompt'],
 ])('CSV with %s is refused', async (_what, csv, message) => {
   await expect(create(csv, { format: 'csv' })).rejects.toMatchObject({

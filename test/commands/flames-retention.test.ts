@@ -151,6 +151,11 @@ test('files of runs whose rows went are removed too, and what a killed process l
   await keeper.tick();
   expect(await artifacts.store.stat('flames/r/logs.ndjson')).toBeNull();
   expect(await query(fork(), 'select has_files, logs from task_flames')).toEqual([{ has_files: false, logs: 'removed' }]);
+  await oldRun('begun', { days: 31, rows: 5, status: 'running' });
+  await query(fork(), `update task_flames set logs = 'removed' where task_id = 'begun'`);
+  await keeper.tick();
+  expect(await clearRemovedLogs(fork(), { artifacts: artifacts.store }, 'begun')).toBe(0);
+  expect(await countOf(fork(), 'task_flames_logs')).toBe(5);
   await oldRun('s', { days: 31, rows: 5 });
   await query(fork(), `update task_flames set logs = 'removed' where task_id = 's'`);
   expect(await clearRemovedLogs(fork(), { artifacts: artifacts.store }, 's')).toBe(5);

@@ -53,7 +53,7 @@ const BUGS: Bug[] = [
   },
   {
     name: 'an end does not see that somebody wanted to cancel',
-    from: 'and locked.cancel then',
+    from: 'and ui.cancel then',
     to: 'and false then',
     finding: /although it was to be cancelled/,
   },
@@ -78,7 +78,7 @@ const BUGS: Bug[] = [
   },
   {
     name: 'rooms are looked at without locks',
-    from: / order by (name|id) for no key update/g,
+    from: / order by (name|id) for no key update(?! skip locked)/g,
     to: ' order by $1',
     finding: /check constraint|counters|queue_load/,
   },

@@ -196,5 +196,9 @@ describe('submitting tasks', () => {
     expect(warnings[0]).toContain('empty');
     await sql(`update workers set engines = '{empty}'`);
     expect((await send([submission()])).warnings).toEqual([]);
+    await sql(`update workers set heartbeat_at = now() - interval '10 seconds'`);
+    expect((await send([submission()])).warnings).toEqual([]);
+    ctx = { ...ctx, lost_after_s: 5 };
+    expect((await send([submission()])).warnings).toHaveLength(1);
   });
 });

@@ -10,40 +10,31 @@ import { retryTask } from '../../commands/retry-task.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { findTask } from '../../entities/task.queries.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
 import {
   admitAll,
   contextOf,
   countOf,
-  emptyDatabase,
   heldAmounts,
   makePool,
   makeQueue,
   makeTemplate,
   makeUser,
-  makeWorld,
   NOTHING_HELD,
   outcome,
   startTask,
   submitOne,
   taskRow,
 } from '../support/factories.ts';
+import { useWorld } from '../support/use-world.ts';
 
 const FUTURE = '2100-01-01T00:00:00Z';
 
 describe('controls of a single task', () => {
   let db: TestDatabase;
   let ctx: CommandContext;
-  beforeAll(async () => {
-    db = await createTestDatabase();
-  });
-  afterAll(() => db.drop());
-  beforeEach(async () => {
-    await emptyDatabase(db.em);
-    ctx = await makeWorld(db.em);
-  });
-  afterEach(async () => {
-    expect((await checkInvariants(db.em)).flatMap((r) => r.violations)).toEqual([]);
+  useWorld((world) => {
+    ({ db, ctx } = world);
   });
 
   const fork = () => db.orm.em.fork() as Em;

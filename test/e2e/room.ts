@@ -29,6 +29,12 @@ const SHORT = {
   LOG_LEVEL: 'error',
 };
 
+/** Every shell task of the tests shares a workflow with others: `npm run test:waves`. */
+export const IN_WAVES = process.env.TEST_WAVES === 'on';
+const COMPANIONS = IN_WAVES ? 4 : 0;
+/** How many tasks `submitShell` makes. */
+export const TASKS_EACH = 1 + COMPANIONS;
+
 export type TaskRow = {
   uuid: string;
   status: string;
@@ -45,6 +51,7 @@ export type InstanceRow = {
   attempt: number;
   lease_epoch: number;
   worker: string;
+  workflow_id: string;
   logs: string | null;
   log_lines: number;
   log_lines_cut: number;
@@ -57,12 +64,16 @@ export class Room {
   readonly data_dir: string;
   readonly settings: Record<string, string>;
   readonly notifier: Notifier;
+  /** Of the administrator, for the API. */
+  admin_key = '';
   /** Where the workers find the database; the test itself uses its own connection. */
   database_url: string;
   /** host:port of the Temporal server that the workers use. */
   temporal_address = temporalAddress();
   private workers: RunningWorker[] = [];
   private processes: WorkerProcess[] = [];
+  private readonly companions: string[] = [];
+  private templates = 0;
 
   constructor(db: TestDatabase, data_dir: string, settings: Record<string, string>) {
     this.db = db;
@@ -119,26 +130,44 @@ export class Room {
   }
 
   async submitShell(script: string, more: object = {}): Promise<string> {
+    if (IN_WAVES) return await this.submitInWave(script, more);
     const [uuid] = await this.submit([{ template: 'shell', parameters: { script }, ...more }]);
     return uuid as string;
   }
 
   /** A pool and queue of their own, so that only the worker that the test means can take the task. */
   async submitAside(script: string): Promise<string> {
-    const [uuid] = await this.submit([{ template: 'shell', parameters: { script }, queue: 'aside' }]);
+    return await this.submitShell(script, { queue: 'aside' });
+  }
+
+  /** With as many others as it takes, which are over at once. A template of its own: how long earlier tasks took decides whether there are waves. */
+  private async submitInWave(script: string, more: object): Promise<string> {
+    this.templates += 1;
+    const template = `shell-${this.templates}`;
+    await this.template(template, { engine: 'shell', cpu: 0.1, memory_mb: 16, batchable: true });
+    const scripts = [script, ...Array<string>(COMPANIONS).fill(':')];
+    const [uuid, ...companions] = await this.submit(scripts.map((one) => ({ template, parameters: { script: one }, ...more })));
+    this.companions.push(...companions);
     return uuid as string;
+  }
+
+  /** Id of the workflow in which the last instance of a task ran. */
+  async workflowOf(uuid: string): Promise<string> {
+    const { workflow_id } = (await this.instances(uuid)).at(-1) as InstanceRow;
+    if (IN_WAVES && !workflow_id.startsWith('wave/')) throw new Error(`task ${uuid} ran alone, in ${workflow_id}`);
+    return workflow_id;
   }
 
   /** A template with one version; what is not given is as in the template that is made for each engine. */
   async template(
     name: string,
-    version: { engine: string; retry_policy?: object; cpu?: number; memory_mb?: number; at_most_once?: boolean },
+    version: { engine: string; retry_policy?: object; cpu?: number; memory_mb?: number; at_most_once?: boolean; batchable?: boolean },
   ): Promise<void> {
     await query(
       this.fork(),
       `with t as (insert into templates (name, engine, schema) select $1, engine, schema from templates where name = $2 returning *)
-       insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once)
-       select t.name, 1, v.schema, v.parameters, v.queue, coalesce($3, v.cpu), coalesce($4, v.memory_mb), coalesce($5, v.retry_policy), coalesce($6, false)
+       insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once, batchable)
+       select t.name, 1, v.schema, v.parameters, v.queue, coalesce($3, v.cpu), coalesce($4, v.memory_mb), coalesce($5, v.retry_policy), coalesce($6, false), $7
        from t, template_versions v where v.template = $2 and v.version = 1`,
       [
         name,
@@ -147,6 +176,7 @@ export class Room {
         version.memory_mb ?? null,
         version.retry_policy ? JSON.stringify(version.retry_policy) : null,
         version.at_most_once ?? null,
+        version.batchable ?? null,
       ],
     );
   }
@@ -225,6 +255,7 @@ export class Room {
 
   /** Throws unless every promise of the engine holds and nothing is held any more. */
   async expectClean(): Promise<void> {
+    for (const uuid of this.companions.splice(0)) await this.untilTask(uuid, 'completed', 30_000);
     const broken = (await checkInvariants(this.fork())).filter(({ violations }) => violations.length > 0);
     const held = await query(
       this.fork(),
@@ -252,6 +283,7 @@ export async function openRoom(settings: Record<string, string> = {}): Promise<R
   const sizes = { cpu: 64, memory_mb: 65_536 };
   await query(room.fork(), `insert into pools (name, total_cpu, total_memory) values ('aside', $1, $2)`, [sizes.cpu, sizes.memory_mb]);
   await query(room.fork(), `insert into queues (name, capacity, pool) values ('aside', 100, 'aside')`);
-  await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: testEngines(room.config()) });
+  const { admin_key } = await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: testEngines(room.config()) });
+  room.admin_key = admin_key ?? '';
   return room;
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { query } from '../../entities/sql.ts';
 import { startTemporalServer, type TemporalServer } from '../../platform/temporal-server.ts';
 import { eventually } from '../support/eventually.ts';
-import { openRoom, type Room } from './room.ts';
+import { openRoom, type Room, TASKS_EACH } from './room.ts';
 
 let room: Room;
 let folder: string;
@@ -37,7 +37,7 @@ test('while Temporal is away submits are accepted, running work goes on and noth
   const waiting = await Promise.all(Array.from({ length: 20 }, () => room.submitShell('true')));
   await room.untilTask(running, 'completed', 20_000);
   expect(await room.lines(running)).toEqual(['survived']);
-  expect(await count(`tasks where status in ('queued', 'processing')`)).toBe(20);
+  expect(await count(`tasks where status in ('queued', 'processing')`)).toBe(20 * TASKS_EACH);
   expect(await count(`instances where status = 'lost'`)).toBe(0);
   server = await startServer(Number(server.address.split(':').at(-1)));
   await eventually(async () => expect(await count(`tasks where status <> 'completed'`)).toBe(0), { timeout_ms: 30_000 });

@@ -20,16 +20,16 @@ afterAll(async () => {
 test('an operator who cancels the workflow in Temporal cancels the task, and the workflow shows it', async () => {
   const uuid = await room.submitShell('sleep 60');
   await room.untilInstance(uuid, 'running');
-  await client.workflow.getHandle(`task/${uuid}/1`).cancel();
+  await client.workflow.getHandle(await room.workflowOf(uuid)).cancel();
   await room.untilTask(uuid, 'cancelled');
-  await eventually(async () => expect((await room.workflow(`task/${uuid}/1`)).status).toBe('CANCELLED'));
+  await eventually(async () => expect((await room.workflow(await room.workflowOf(uuid))).status).toBe('CANCELLED'));
   await room.expectClean();
 });
 
 test('an operator who terminates the workflow in Temporal stops the work and cancels the task', async () => {
   const uuid = await room.submitShell('sleep 300.0719');
   await room.untilInstance(uuid, 'running');
-  await client.workflow.getHandle(`task/${uuid}/1`).terminate('by an operator');
+  await client.workflow.getHandle(await room.workflowOf(uuid)).terminate('by an operator');
   await room.untilTask(uuid, 'cancelled');
   await eventually(async () => expect(await room.processesWith('sleep 300.0719')).toEqual([]));
   await room.expectClean();
@@ -37,14 +37,16 @@ test('an operator who terminates the workflow in Temporal stops the work and can
 
 test('a second process with the same worker id takes over, and the first one stops itself', async () => {
   const first = await room.workerProcess('twin', { POOL: 'aside' });
-  const uuid = await room.submitAside('sleep 6');
+  const uuid = await room.submitAside('sleep 10');
   await room.untilInstance(uuid, 'running');
   const second = await room.workerProcess('twin', { POOL: 'aside' });
   expect(await first.exited).toBe(0);
   expect(first.log).toContain('another process was started with this worker id');
-  await room.untilTask(uuid, 'completed', 25_000);
-  expect((await room.instances(uuid)).map(({ status }) => status)).toEqual(['lost', 'completed']);
+  await room.untilTask(uuid, 'completed', 45_000);
+  // Once, or twice where the first process still took the next attempt up before it noticed.
+  const statuses = (await room.instances(uuid)).map(({ status }) => status).join();
+  expect(statuses).toMatch(/^(lost,){1,2}completed$/);
   await second.kill('SIGTERM');
   expect(await room.workerStatus('twin')).toBe('offline');
   await room.expectClean();
-}, 40_000);
+}, 70_000);

@@ -109,7 +109,9 @@ it('takes streams through the outbound guard', async () => {
   expect((await look(stream(`${base}/video`), [])).outcome).toMatchObject({ status: 'failed', code: 'forbidden' });
   expect((await look(stream('rtsp://127.0.0.1:9/live'), [])).outcome).toMatchObject({ status: 'failed', code: 'forbidden' });
   const allow = parseOutboundAllow(['localhost']);
-  expect(await checkedStream('rtsp://localhost:word@localhost:554/a', allow)).toMatch(/^rtsp:\/\/localhost:word@(127\.0\.0\.1|\[::1\]):554\/a$/);
+  expect(await checkedStream('rtsp://localhost:word@localhost:554/a', allow)).toMatch(
+    /^rtsp:\/\/localhost:word@(127\.0\.0\.1|\[::1\]):554\/a$/,
+  );
 }, 60_000);
 
 it('does not look again at frames that are stored when it goes on', async () => {

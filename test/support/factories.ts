@@ -104,6 +104,7 @@ export type TemplateOptions = Partial<Size> & {
   at_most_once?: boolean;
   quota_cost?: number;
   concurrency?: Concurrency | null;
+  batchable?: boolean;
   rate_limit?: RateLimit | null;
 };
 
@@ -114,8 +115,8 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
     em,
     `with t as (insert into templates (name, engine) values ($1, $2) returning name)
      insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once, quota_cost,
-       concurrency, rate_limit)
-     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb, $12::jsonb from t`,
+       concurrency, rate_limit, batchable)
+     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb, $12::jsonb, $13 from t`,
     [
       name,
       kind,
@@ -129,6 +130,7 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
       options.quota_cost ?? 0,
       options.concurrency ? JSON.stringify(options.concurrency) : null,
       options.rate_limit ? JSON.stringify(options.rate_limit) : null,
+      options.batchable ?? null,
     ],
   );
   return name;

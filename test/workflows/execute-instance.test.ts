@@ -1,27 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { Context } from '@temporalio/activity';
-import { Client, type WorkflowFailedError } from '@temporalio/client';
+import type { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import proto, { type temporal } from '@temporalio/proto';
-import { NativeConnection, Worker } from '@temporalio/worker';
-import { pino } from 'pino';
+import type { temporal } from '@temporalio/proto';
 import type { EngineInput, InstanceInput, InstanceReport } from '../../core/workflow-contract.ts';
-import { installRuntime } from '../../platform/temporal-runtime.ts';
-import { bundleWorkflows } from '../../platform/workflow-bundle.ts';
-import { temporalAddress } from '../support/database.ts';
+import { closeWorkflows, openWorkflows, runWorkflow } from './run-workflow.ts';
 
-let code: string;
-let connection: NativeConnection;
-beforeAll(async () => {
-  installRuntime(pino({ level: 'silent' }));
-  code = await bundleWorkflows();
-  connection = await NativeConnection.connect({ address: temporalAddress() });
-});
-afterAll(async () => {
-  await connection.close();
-});
+beforeAll(openWorkflows);
+afterAll(closeWorkflows);
 
 const input: InstanceInput = { runid: 'r', task_id: 't', attempt: 1, timeout_s: 30, heartbeat_timeout_s: 10, title: 'test' };
 type Fakes = {
@@ -29,29 +14,9 @@ type Fakes = {
   finishInstances?: (item: { outcome: { status: string; code: string } }) => Promise<InstanceReport>;
 };
 
-/** With RECORD_HISTORIES set, what happened becomes the fixture of this name (protobuf in base64), which the replay test runs again. */
-async function record(name: string, history: temporal.api.history.v1.IHistory): Promise<void> {
-  if (!process.env.RECORD_HISTORIES) return;
-  const bytes = proto.temporal.api.history.v1.History.encode(history).finish();
-  const file = path.join(import.meta.dirname, 'histories', `${name}.json`);
-  await writeFile(file, `${JSON.stringify({ name, history: Buffer.from(bytes).toString('base64') }, null, 1)}\n`);
-}
-
 /** Runs one shellTask against these activities; `during` gets its handle. */
-async function run(fakes: Fakes, during?: (handle: { cancel(): Promise<unknown> }) => Promise<void>, more: Partial<InstanceInput> = {}) {
-  const taskQueue = `test-${randomUUID()}`;
-  const worker = await Worker.create({ connection, taskQueue, workflowBundle: { code }, activities: fakes, identity: 'test' });
-  const client = new Client({ connection, identity: 'test' });
-  return await worker.runUntil(async () => {
-    const handle = await client.workflow.start('shellTask', { taskQueue, workflowId: taskQueue, args: [{ ...input, ...more }] });
-    await during?.(handle);
-    const result = await handle.result().catch((error: unknown) => error);
-    const { status } = await handle.describe();
-    const history = await handle.fetchHistory();
-    await record(expect.getState().currentTestName?.replaceAll(/[^a-z]+/gi, '-') ?? 'unnamed', history);
-    return { result, status: status.name, history };
-  });
-}
+const run = (fakes: Fakes, during?: (handle: { cancel(): Promise<unknown> }) => Promise<void>, more: Partial<InstanceInput> = {}) =>
+  runWorkflow({ type: 'shellTask', input: { ...input, ...more }, activities: fakes, during });
 
 const failure = (result: unknown): ApplicationFailure => (result as WorkflowFailedError).cause as ApplicationFailure;
 

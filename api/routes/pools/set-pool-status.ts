@@ -6,7 +6,7 @@ import { NamePath } from '../paths.ts';
 const ORDERS = {
   hold: { status: 'hold', summary: 'Hold a pool: nothing new starts, tasks may still be submitted' },
   resume: { status: 'active', summary: 'Let a pool go on' },
-  drain: { status: 'drain', summary: 'Drain a pool: nothing new starts and no task is taken' },
+  drain: { status: 'drain', summary: 'Drain a pool: no new task is taken, those that wait still start' },
 } as const;
 
 const orderRoute = (order: keyof typeof ORDERS): Route =>

@@ -6,7 +6,7 @@ import { NamePath } from '../paths.ts';
 const ORDERS = {
   hold: { status: 'hold', summary: 'Hold a queue: nothing new starts, tasks may still be submitted' },
   resume: { status: 'active', summary: 'Let a queue go on' },
-  drain: { status: 'drain', summary: 'Drain a queue: nothing new starts and no task is taken' },
+  drain: { status: 'drain', summary: 'Drain a queue: no new task is taken, those that wait still start' },
 } as const;
 
 const orderRoute = (order: keyof typeof ORDERS): Route =>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { EngineError } from '../../../core/errors.ts';
-import { compilePattern, compileRules } from '../../../core/flames/rules.ts';
+import { checkSize, compilePattern, compileRules } from '../../../core/flames/rules.ts';
 import { text } from '../../../schemas/limits.ts';
 import { defineScorer, unparsed } from './define-scorer.ts';
 
@@ -20,6 +20,15 @@ function checkPattern({ match, pattern }: { match: string; pattern?: string }, i
   }
 }
 
+function checkSizes(rules: readonly { match: string; pattern?: string | undefined }[], issues: z.core.$RefinementCtx): void {
+  try {
+    checkSize(rules.flatMap(({ match, pattern }) => (match === 'regex' && pattern !== undefined ? [pattern] : [])));
+  } catch (error) {
+    const message = (error as EngineError).message;
+    if (!message.startsWith('pattern ')) issues.addIssue({ code: 'custom', path: [], message }); // a bad pattern was reported where it stands
+  }
+}
+
 const Rule = z
   .strictObject({
     match: z
@@ -36,7 +45,7 @@ export const rulesScorer = defineScorer({
   kind: 'rules',
   parameters: z.strictObject({
     kind: z.literal('rules'),
-    rules: z.array(Rule).min(1).max(100),
+    rules: z.array(Rule).min(1).max(100).superRefine(checkSizes),
     otherwise: Score.nullable().default(null).meta({ description: 'where no rule fits; null: no score' }),
   }),
   open: async ({ rules, otherwise }) => {

@@ -56,6 +56,13 @@ const send: Action = async (chaos, random) => {
   chaos.tasks.push(...tasks.map((task) => task.uuid));
 };
 
+/** Tasks that take from one bucket, so that one pass may take several tokens. */
+const sendTogether: Action = async (chaos, random) => {
+  const items = Array.from({ length: 4 }, () => someItem(random, ['rated'], { parameters: { n: 1 } }));
+  const { tasks } = await submitTasks(contextFor(chaos, random), { items, idempotency: null }, testEngines);
+  chaos.tasks.push(...tasks.map((task) => task.uuid));
+};
+
 /** Rather a task of late, which is more likely under way. */
 const someTask = (chaos: Chaos, random: Random): string | undefined =>
   random.pick(random.chance(0.7) ? chaos.tasks.slice(-15) : chaos.tasks);
@@ -199,13 +206,31 @@ const operate: Action = async (chaos, random) => {
   count(chaos, 'operated');
 };
 
+/** Everything that an actor may do, by name. */
+export const ACTIONS = {
+  dispatch,
+  release,
+  send,
+  sendTogether,
+  sendAfter,
+  cancel,
+  cancelSome,
+  retry,
+  control,
+  sweep,
+  take,
+  finish,
+  heartbeat,
+  operate,
+};
+
 /** Who takes part: each has what it may do, and repeats it until the run is over. */
 export const ACTORS: Record<string, Action[]> = {
   'dispatcher 1': [dispatch, dispatch, release, keepBooks],
   'dispatcher 2': [dispatch, dispatch, release],
   'dispatcher 3': [dispatch, dispatch, release],
   'dispatcher 4': [dispatch, dispatch, release],
-  'client 1': [send, send, send, cancel, retry, sendAfter],
+  'client 1': [send, send, send, sendTogether, cancel, retry, sendAfter],
   'client 2': [send, send, cancel, cancel, retry, sendAfter],
   'client 3': [control, control, sendAfter, cancel, cancelSome],
   clock: [sweep],

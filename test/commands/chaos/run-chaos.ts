@@ -21,7 +21,7 @@ export type ChaosOptions = { seed: number; floor: Record<string, number>; rewrit
 export type ChaosReport = { findings: string[]; tally: Record<string, number> };
 
 /** Refusals that are answers, not faults. */
-const ANSWERS = new Set(['conflict', 'quota_exceeded', 'not_found', 'too_many', 'unsatisfiable']);
+export const ANSWERS: ReadonlySet<string> = new Set(['conflict', 'quota_exceeded', 'not_found', 'too_many', 'unsatisfiable']);
 
 async function attempt(chaos: Chaos, who: string, action: () => Promise<void>): Promise<void> {
   try {
@@ -67,7 +67,7 @@ async function releaseHeld(chaos: Chaos): Promise<void> {
 }
 
 /** Opens all doors and lets everything end. */
-async function settle(chaos: Chaos): Promise<void> {
+export async function settle(chaos: Chaos): Promise<void> {
   const em = chaos.em();
   await query(em, `update pools set status = 'active', total_cpu = 8, total_memory = 4000 where name = 'pa'`);
   await query(em, `update pools set status = 'active' where name = 'pb'`);
@@ -94,7 +94,7 @@ async function settle(chaos: Chaos): Promise<void> {
 }
 
 /** The count equation, and nothing held. */
-async function checkEnd(chaos: Chaos, em: Em): Promise<void> {
+export async function checkEnd(chaos: Chaos, em: Em): Promise<void> {
   for (const finding of await sample(em)) found(chaos, `at the end: ${finding}`);
   const rows = await query<{ status: string; n: number }>(em, 'select status, count(*)::int4 as n from tasks group by status');
   const ends = Object.fromEntries(rows.map((row) => [row.status, row.n]));

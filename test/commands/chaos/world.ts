@@ -42,7 +42,8 @@ export async function makeChaosWorld(em: Em): Promise<Actor[]> {
   await makeTemplate(em, 'once', { queue: 'qc', engine: 'other', cpu: 0.25, at_most_once: true, retry });
   await makeTemplate(em, 'keyed', { queue: 'qa', cpu: 0.25, retry, concurrency: { key: 'n', limit: 2, on_limit: 'queue' } });
   await makeTemplate(em, 'dear', { queue: 'qd', cpu: 0.25, quota_cost: 1, retry, concurrency: { key: 'n', limit: 2, on_limit: 'queue' } });
-  const rate_limit = { key: 'n', limit: 5, per_s: 1, burst: 2 };
+  // Slow, so that a token too many is not soon one that has come meanwhile.
+  const rate_limit = { key: 'n', limit: 1, per_s: 1, burst: 4 };
   await makeTemplate(em, 'rated', { queue: 'qc', cpu: 0.25, retry, rate_limit });
   await makeTemplate(em, 'paid', { queue: 'qd', cpu: 0.5, memory_mb: 400, quota_cost: 2, retry });
   return [await makeUser(em, 'ada'), await makeUser(em, 'bob', { quota: 40 }), await makeUser(em, 'root', { role: 'admin' })];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { readJudgement } from '../../../core/flames/judgement.ts';
-import { compilePattern, compileRules, type Rule } from '../../../core/flames/rules.ts';
+import { checkSize, compilePattern, compileRules, type Rule } from '../../../core/flames/rules.ts';
 
 const read = (text: string, dimension = 'Safety') => readJudgement(text, dimension).predicted;
 
@@ -74,6 +74,14 @@ const answer = (response: string, more: { dimension?: string; reference?: string
   reference: more.reference ?? null,
 });
 
+it('reads a hostile answer in no time', () => {
+  const answers = [`\`\`\`${'\n'.repeat(500_000)}x`, `\`\`\`json${' \n'.repeat(250_000)}\`\`\``, `分数${' '.repeat(500_000)}`];
+  const began = performance.now();
+  for (const answer of answers) expect(readJudgement(answer, 'Safety').predicted).toBeNull();
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(readJudgement('```json\n{"predicted": 3}\n```', 'Safety').predicted).toBe(3);
+});
+
 describe('rules', () => {
   const rules: Rule[] = [
     { match: 'reference', score: 3 },
@@ -98,9 +106,14 @@ describe('rules', () => {
   });
 
   it('take linear time for patterns that others take exponential time for', () => {
-    const fits = compilePattern('^(a+)+$');
-    expect(fits(`${'a'.repeat(20_000)}b`)).toBe(false);
+    const { fits } = compilePattern('^(a+)+$');
+    expect(fits(`${'a'.repeat(16_000)}b`)).toBe(false);
     expect(fits('a'.repeat(20_000))).toBe(true);
+  });
+
+  it('refuse patterns that are small as text and large when written out', () => {
+    expect(() => checkSize(Array(50).fill('抱歉.{0,10}'))).not.toThrow();
+    expect(() => checkSize(Array(3).fill('(a?){500}[bc]'))).toThrow(/have 6009 steps .* at most 4000/);
   });
 
   it.each(['(', '(?=x)', '\\1', '[z-a]'])('refuse the pattern %s', (pattern) => {
