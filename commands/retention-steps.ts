@@ -1,5 +1,6 @@
 import type { Cutoffs, Retained } from '../core/retention.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
+import { NOTICE_STEPS } from './retention-notices.ts';
 
 /** Where a run goes on within a table: the creation time and key of the last row that it looked at; null: from the oldest. */
 export type Place = { created_at: string; key: string };
@@ -42,6 +43,7 @@ const LAST = (key: string): string => `(select to_jsonb(x) from (select created_
  * left is without gaps at every moment; the history of a task goes with it, since half of one would not add up.
  */
 export const STEPS: Record<Retained, Step> = {
+  ...NOTICE_STEPS,
   idempotency_keys: {
     size: BATCH,
     count: `select count(*)::int4 as n from idempotency_keys where created_at < $1`,
@@ -108,6 +110,8 @@ const START: Record<Retained, string> = {
   instances: '00000000-0000-0000-0000-000000000000',
   tasks: '00000000-0000-0000-0000-000000000000',
   audit_log: '0',
+  notifications: '0',
+  deliveries: '00000000-0000-0000-0000-000000000000',
 };
 
 type Row = { n: number; more: number; seen: number; children?: Record<string, number>; last: Place | null };

@@ -85,9 +85,15 @@ const Environment = z.object({
   RETENTION_TASK_DAYS: days
     .default(30)
     .describe('days after its end for which a task is kept with its history, at least as long as its instances; 0: for ever'),
+  RETENTION_NOTICE_DAYS: days.default(90).describe('days for which notifications, and deliveries after their end, are kept; 0: for ever'),
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  SMTP_URL: z
+    .url({ protocol: /^smtps?$/ })
+    .optional()
+    .describe('mail server, such as smtps://user:password@host:465; without one mail actions are refused'),
+  SMTP_FROM: z.string().default('orchestrator@localhost').describe('sender of mails'),
   SLOW_QUERY_MS: z.coerce
     .number()
     .int()

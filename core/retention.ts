@@ -1,9 +1,16 @@
 /** Whose rows are removed by age; children stand before their parents. */
-export const RETAINED = ['idempotency_keys', 'instance_logs', 'instances', 'tasks', 'audit_log'] as const;
+export const RETAINED = ['idempotency_keys', 'instance_logs', 'instances', 'tasks', 'audit_log', 'notifications', 'deliveries'] as const;
 export type Retained = (typeof RETAINED)[number];
 
 /** How long rows are kept: days after the end (0: for ever), hours after the request for idempotency keys. */
-export type RetentionPolicy = { idempotency_hours: number; log_days: number; instance_days: number; task_days: number; audit_days: number };
+export type RetentionPolicy = {
+  idempotency_hours: number;
+  log_days: number;
+  instance_days: number;
+  task_days: number;
+  audit_days: number;
+  notice_days: number;
+};
 
 /** Rows that ended before this instant may go; null: none may. */
 export type Cutoffs = Record<Retained, Date | null>;
@@ -23,6 +30,8 @@ export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
     instances: daysBefore(now, instance_days),
     tasks: daysBefore(now, longest(instance_days, policy.task_days)),
     audit_log: daysBefore(now, policy.audit_days),
+    notifications: daysBefore(now, policy.notice_days),
+    deliveries: daysBefore(now, policy.notice_days),
   };
 }
 

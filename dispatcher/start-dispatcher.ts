@@ -5,13 +5,16 @@ import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { BulkWorker } from './bulk-worker.ts';
+import { Deliverer } from './deliverer.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { FeedPublisher } from './feed-publisher.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
 import { OrchestratorWorker } from './orchestrator-worker.ts';
 import { Reconciler } from './reconciler.ts';
 import { ScheduleMirror } from './schedule-mirror.ts';
 import { ScheduleSweeper } from './schedule-sweeper.ts';
+import { createSenders } from './senders.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
@@ -39,13 +42,16 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const orchestrator = new OrchestratorWorker(deps, poke);
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
-  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke)];
+  const senders = createSenders(config, options.fork);
+  const deliverer = new Deliverer({ ...deps, senders });
+  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke), deliverer, new FeedPublisher(deps)];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {
     poke,
     stop: async () => {
       await Promise.all([dispatcher.stop(), ...watchers.map((watcher) => watcher.stop())]);
+      await senders.close();
     },
   };
 }

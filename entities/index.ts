@@ -4,10 +4,13 @@ import { Backfill } from './backfill.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
+import { Delivery } from './delivery.ts';
+import { Feed } from './feed.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
 import { Instance } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
+import { Notification } from './notification.ts';
 import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
 import { PoolTotal } from './pool-total.ts';
@@ -55,4 +58,7 @@ export const entities = [
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,
+  Feed,
+  Notification,
+  Delivery,
 ] as const;

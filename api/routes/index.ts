@@ -10,10 +10,16 @@ import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
 import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
 import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
 import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
+import { getDeliveryRoute } from './deliveries/get-delivery.ts';
+import { listDeliveriesRoute } from './deliveries/list-deliveries.ts';
+import { retryDeliveryRoute } from './deliveries/retry-delivery.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
 import { streamInstanceLogsRoute } from './instances/stream-instance-logs.ts';
+import { listNotificationsRoute } from './notifications/list-notifications.ts';
+import { readNotificationRoute } from './notifications/read-notification.ts';
+import { streamNotificationsRoute } from './notifications/stream-notifications.ts';
 import { changePoolRoute } from './pools/change-pool.ts';
 import { createPoolRoute } from './pools/create-pool.ts';
 import { deletePoolRoute } from './pools/delete-pool.ts';
@@ -147,6 +153,12 @@ export const routes: readonly Route[] = [
   pauseScheduleRoute,
   resumeScheduleRoute,
   runScheduleNowRoute,
+  streamNotificationsRoute,
+  listNotificationsRoute,
+  readNotificationRoute,
+  listDeliveriesRoute,
+  getDeliveryRoute,
+  retryDeliveryRoute,
   listAuditLogRoute,
   getInvariantsRoute,
   getDatabaseRoute,

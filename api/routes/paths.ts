@@ -10,3 +10,5 @@ export const UserPath = z.strictObject({ id: z.coerce.number().int().min(1).max(
 export const RunPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 export const SchedulePath = z.strictObject({ id: z.uuid().toLowerCase() });
 export const BackfillPath = z.strictObject({ id: z.uuid().toLowerCase(), backfill: z.uuid().toLowerCase() });
+export const NotificationPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+export const DeliveryPath = z.strictObject({ id: z.uuid().toLowerCase() });

@@ -221,7 +221,7 @@ describe.each(routes.filter((r) => r.params).map((route) => [`${route.method} ${
       };
       for (const id of ['%00', 'a%00b', '%F0%9F%92%A9', '..%2F..', 'x'.repeat(300), '%27', '-1']) expectProblem(await call(id), [422]);
       expectProblem(await call('%ZZ'), [400]);
-      const nobody = /uuid|runid|schedules/.test(route.path) ? '01890000-0000-7000-8000-000000000000' : '999999999';
+      const nobody = /uuid|runid|schedules|deliveries|breaches/.test(route.path) ? '01890000-0000-7000-8000-000000000000' : '999999999';
       if (route.id !== 'replaceSecret') expectProblem(await call(nobody), [404]);
     });
   },

@@ -11,7 +11,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeWorld, outcome, startTask, submission, submitOne, testEngines } from '../support/factories.ts';
 import { makeOldTasks, rowCounts } from '../support/old-rows.ts';
 
-const POLICY: RetentionPolicy = { idempotency_hours: 24, log_days: 30, instance_days: 30, task_days: 30, audit_days: 60 };
+const POLICY: RetentionPolicy = { idempotency_hours: 24, log_days: 30, instance_days: 30, task_days: 30, audit_days: 60, notice_days: 60 };
 const running = () => new AbortController().signal;
 
 let db: TestDatabase;
@@ -112,7 +112,7 @@ test('log lines may go before their instances', async () => {
 test('what is kept for ever stays', async () => {
   await makeOldTasks(em, { tasks: 3, age_days: 4_000 });
   const before = await rowCounts(em);
-  expect((await run({ log_days: 0, audit_days: 0 })).removed).toEqual({});
+  expect((await run({ log_days: 0, audit_days: 0, notice_days: 0 })).removed).toEqual({});
   expect(await rowCounts(em)).toEqual({ ...before, audit_log: before.audit_log + 2 });
 });
 

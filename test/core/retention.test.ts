@@ -5,7 +5,14 @@ const DAY_MS = 86_400_000;
 const now = new Date('2026-03-29T12:00:00.000Z');
 const days = (cutoff: Date | null): number | null => (cutoff ? (now.getTime() - cutoff.getTime()) / DAY_MS : null);
 
-const POLICY: RetentionPolicy = { idempotency_hours: 24, log_days: 30, instance_days: 30, task_days: 30, audit_days: 365 };
+const POLICY: RetentionPolicy = {
+  idempotency_hours: 24,
+  log_days: 30,
+  instance_days: 30,
+  task_days: 30,
+  audit_days: 365,
+  notice_days: 365,
+};
 
 describe('how long rows are kept', () => {
   const kept = (policy: Partial<RetentionPolicy>) => {
@@ -20,7 +27,7 @@ describe('how long rows are kept', () => {
     ['a task as long as its instances', { instance_days: 90 }, [30, 90, 90, 365]],
     ['everything above log lines that are kept for ever', { log_days: 0 }, [null, null, null, 365]],
     ['tasks alone for ever', { task_days: 0 }, [30, 30, null, 365]],
-    ['the operation log for ever', { audit_days: 0 }, [30, 30, 30, null]],
+    ['the operation log for ever', { audit_days: 0, notice_days: 0 }, [30, 30, 30, null]],
   ])('is %s', (_, policy, expected) => {
     expect(kept(policy)).toEqual(expected);
   });

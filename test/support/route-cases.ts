@@ -5,6 +5,7 @@ import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
+import { NOTICE_CASES } from './route-cases-notices.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
 export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string }; owner?: true };
@@ -217,6 +218,7 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   listBackfills: at((id) => `/schedules/${id}/backfills`, ownSchedule, own),
   getBackfill: at((id) => `/schedules/${id}`, ownBackfill, own),
   cancelBackfill: at((id) => `/schedules/${id}/cancel`, ownBackfill, { ...own, body: { cancel_tasks: true } }),
+  ...NOTICE_CASES,
   listAuditLog: fixed('/audit-log'),
   getInvariants: fixed('/admin/invariants'),
   getDatabase: fixed('/admin/database'),
