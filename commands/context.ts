@@ -2,13 +2,20 @@ import { EngineError } from '../core/errors.ts';
 import type { Em } from '../entities/sql.ts';
 
 /** Who acts. `rights`: see `User`. */
-export type Actor = { id: number; username: string; role: 'admin' | 'operator' | 'user'; rights: readonly string[] };
+export type Actor = {
+  id: number;
+  username: string;
+  role: 'admin' | 'operator' | 'user';
+  rights: readonly string[];
+  /** What acts in the user's name, such as `sla:nightly`; absent: the user. */
+  acts_as?: string;
+};
 
 /** What every command gets: the database, who acts, and the request it belongs to (null outside a request). */
 export type CommandContext = { em: Em; actor: Actor; request_id: string | null };
 
 /** The actor as history and audit rows spell it. */
-export const actorName = (actor: Pick<Actor, 'username'>): string => `user:${actor.username}`;
+export const actorName = (actor: Pick<Actor, 'username' | 'acts_as'>): string => actor.acts_as ?? `user:${actor.username}`;
 
 /** True for administrators and for those granted the right. */
 export const hasRight = (actor: Pick<Actor, 'role' | 'rights'>, right: string): boolean =>

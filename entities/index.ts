@@ -1,6 +1,8 @@
 import { AdmissionDecision } from './admission-decision.ts';
 import { AuditLog } from './audit-log.ts';
 import { Backfill } from './backfill.ts';
+import { Breach } from './breach.ts';
+import { BreachAction } from './breach-action.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
@@ -13,16 +15,23 @@ import { InstanceLog } from './instance-log.ts';
 import { Notification } from './notification.ts';
 import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
+import { PoolResize } from './pool-resize.ts';
 import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
 import { RetentionRun } from './retention-run.ts';
 import { Schedule } from './schedule.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
+import { SlaAction } from './sla-action.ts';
+import { SlaClock } from './sla-clock.ts';
+import { SlaCondition } from './sla-condition.ts';
+import { SlaDeadline } from './sla-deadline.ts';
 import { SlaVersion } from './sla-version.ts';
+import { SlaWatch } from './sla-watch.ts';
 import { Task } from './task.ts';
 import { TaskDependency } from './task-dependency.ts';
 import { TaskHistory } from './task-history.ts';
+import { TaskSla } from './task-sla.ts';
 import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
@@ -61,4 +70,13 @@ export const entities = [
   Feed,
   Notification,
   Delivery,
+  SlaCondition,
+  SlaDeadline,
+  SlaAction,
+  TaskSla,
+  SlaClock,
+  Breach,
+  BreachAction,
+  SlaWatch,
+  PoolResize,
 ] as const;

@@ -4,6 +4,7 @@ import type { RetryPolicy } from '../core/retry.ts';
 import { isFinalTask } from '../core/states.ts';
 import { cores, times } from './columns.ts';
 import { Queue } from './queue.ts';
+import { Sla } from './sla.ts';
 import { Template } from './template.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
@@ -55,6 +56,11 @@ const TaskSchema = defineEntity({
     total_timeout_s: p.integer().nullable(),
     start_timeouts: p.integer().default(0),
     due_at: p.datetime(3).nullable(),
+    sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
+    caused_by: p.uuid().nullable(),
+    sla_depth: p.integer().default(0),
+    nominal_at: p.datetime(3).nullable(),
+    stop_as: p.enum(['failed', 'retry'] as const).nullable(),
     ...times,
   },
   indexes: [
@@ -81,6 +87,11 @@ const TaskSchema = defineEntity({
       name: 'idx_tasks_overdue',
       expression: `create index idx_tasks_overdue on tasks (due_at) where status in ('pending', 'queued') and due_at is not null`,
     },
+    { name: 'idx_tasks_failed', expression: `create index idx_tasks_failed on tasks (completed_at) where status = 'failed'` },
+    {
+      name: 'idx_tasks_caused',
+      expression: 'create index idx_tasks_caused on tasks (caused_by) where caused_by is not null',
+    },
     { name: 'idx_tasks_tags', expression: 'create index idx_tasks_tags on tasks using gin (tags jsonb_path_ops)' },
   ],
   checks: [
@@ -106,6 +117,8 @@ const TaskSchema = defineEntity({
  * `held_at`: nothing of it starts until it is released. `waits_for`: open rows in `task_dependencies`. Time-outs in seconds, null for none:
  * `queue_timeout_s` since it was queued, `start_timeout_s` of a starting instance, `total_timeout_s` since `eligible_at`. `start_timeouts`: instances in
  * a row that nobody started. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
+ * `caused_by`: the breach that had it run; `sla_depth`: how many breaches stand before it. `nominal_at`: the fire that it is the task of. `stop_as`: what it becomes
+ * when its running instance has stopped as asked, instead of cancelled.
  */
 export class Task extends TaskSchema.class {
   /** True when nothing but a retry command can move it. */

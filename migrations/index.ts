@@ -4,6 +4,7 @@ import { Migration0003Controls } from './0003-controls.ts';
 import { Migration0004Schedules } from './0004-schedules.ts';
 import { Migration0005Retention } from './0005-retention.ts';
 import { Migration0007Deliveries } from './0007-deliveries.ts';
+import { Migration0008Slas } from './0008-slas.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
@@ -13,4 +14,5 @@ export const migrations = [
   { name: '0004-schedules', class: Migration0004Schedules },
   { name: '0005-retention', class: Migration0005Retention },
   { name: '0007-deliveries', class: Migration0007Deliveries },
+  { name: '0008-slas', class: Migration0008Slas },
 ];
