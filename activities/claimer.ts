@@ -1,6 +1,6 @@
 import { type Claim, type ClaimItem, claimInstances } from '../commands/claim-instance.ts';
+import { Gatherer } from '../commands/gatherer.ts';
 import type { Em } from '../entities/sql.ts';
-import { Gatherer } from './gatherer.ts';
 
 type ClaimerOptions = { fork(): Em; worker: string; boot_id: string; crowded(): boolean };
 

@@ -1,7 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { ActivityCancellationDetails } from '@temporalio/common';
 import { finishInstances } from '../commands/finish-instances.ts';
-import type { EngineActivity, FallbackFinish, InstanceReport } from '../core/workflow-contract.ts';
+import type { EngineActivity, EngineInput, FallbackFinish, InstanceReport } from '../core/workflow-contract.ts';
 import type { StopReason } from '../engines/define-engine.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { EngineRun } from './engine-run.ts';
@@ -17,33 +18,55 @@ import { runInstance } from './run-instance.ts';
 type AtWork = { end: Promise<InstanceReport>; run: EngineRun | null; wanted: StopReason | null; deps: ActivityDeps };
 
 const BEAT_MS = 5_000;
+const GOING_ON: InstanceReport = { status: 'going_on', code: '' };
+
+/** `settled`: resolves when nothing is at work in this process any more, whether Temporal waits for it or not. Rejects never. */
+export type Activities = { activities: Record<string, unknown>; settled(): Promise<void> };
 
 /**
  * What workflows may ask this worker for: one activity per engine, named after it, and `finishInstances`.
  * @param kinds the engines that this worker has, available or not
  */
-export function createActivities(deps: ActivityDeps, kinds: readonly string[]) {
+export function createActivities(deps: ActivityDeps, kinds: readonly string[]): Activities {
   const atWork = new Map<string, AtWork>();
-  const engine: EngineActivity = ({ runid }) => execute(deps, atWork, runid);
-  return { ...Object.fromEntries(kinds.map((kind) => [kind, engine])), finishInstances: fallbackFinish(deps) };
+  const engine: EngineActivity = (input) => execute(deps, atWork, input);
+  return {
+    activities: { ...Object.fromEntries(kinds.map((kind) => [kind, engine])), finishInstances: fallbackFinish(deps) },
+    settled: async () => {
+      while (atWork.size > 0) await Promise.allSettled([...atWork.values()].map(({ end }) => end));
+    },
+  };
 }
 
-async function execute(deps: ActivityDeps, atWork: Map<string, AtWork>, runid: string): Promise<InstanceReport> {
-  const work = atWork.get(runid) ?? begin(deps, atWork, runid);
-  const beat = keepTemporalInformed(work);
+async function execute(deps: ActivityDeps, atWork: Map<string, AtWork>, input: EngineInput): Promise<InstanceReport> {
+  const work = atWork.get(input.runid) ?? begin(deps, atWork, input);
   try {
-    return await work.end;
+    return input.patience_ms === undefined ? await watched(work) : await soon(work, input.patience_ms);
   } catch (cause) {
-    deps.logger.warn({ err: cause, runid }, 'execution interrupted; Temporal starts the next one');
+    deps.logger.warn({ err: cause, runid: input.runid }, 'execution interrupted; Temporal starts the next one');
     throw toFailure(cause);
-  } finally {
-    clearInterval(beat);
   }
 }
 
-function begin(deps: ActivityDeps, atWork: Map<string, AtWork>, runid: string): AtWork {
+/** The end of the work, with signs of life until then. */
+async function watched(work: AtWork): Promise<InstanceReport> {
+  const beat = keepTemporalInformed(work);
+  return await work.end.finally(() => clearInterval(beat));
+}
+
+/** The end of the work if it comes in time. Where another execution owns the instance, the ordinary activity has to find out what that means. */
+async function soon(work: AtWork, patience_ms: number): Promise<InstanceReport> {
+  const context = Context.current();
+  context.cancelled.catch(() => obey(work, context));
+  const enough = new AbortController();
+  const late = pause(patience_ms, GOING_ON, { signal: enough.signal }).catch(() => GOING_ON);
+  const report = await Promise.race([work.end, late]).finally(() => enough.abort());
+  return report.status === 'superseded' ? GOING_ON : report;
+}
+
+function begin(deps: ActivityDeps, atWork: Map<string, AtWork>, { runid, earlier = 0 }: EngineInput): AtWork {
   const { attempt, workflowExecution } = Context.current().info;
-  const execution = { runid, execution: attempt, temporal_run_id: workflowExecution?.runId ?? '' };
+  const execution = { runid, execution: attempt + earlier, temporal_run_id: workflowExecution?.runId ?? '' };
   const work: AtWork = { end: Promise.resolve({ status: 'superseded', code: '' }), run: null, wanted: null, deps };
   work.end = runInstance(deps, execution, (run) => {
     work.run = run;

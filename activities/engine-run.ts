@@ -55,11 +55,15 @@ export class EngineRun {
     return path.join(this.deps.data_dir, 'runs', this.claim.runid);
   }
 
+  private get hasFolder(): boolean {
+    return this.engine.uses_folder !== false;
+  }
+
   /** Takes up the lease, starts the clock and prepares folder and log. Undone by `close`. */
   async open(): Promise<EngineContext> {
     this.deps.leases.add(this.lease);
     this.armTimeout();
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    if (this.hasFolder) await mkdir(this.folder, { recursive: true, mode: 0o700 });
     this.writer = new LogWriter({
       start: await logStart(this.deps.fork(), this.claim),
       cap_bytes: this.deps.log_cap_bytes,
@@ -93,7 +97,7 @@ export class EngineRun {
   async close(keep_folder: boolean): Promise<void> {
     if (this.timer) clearTimeout(this.timer);
     this.deps.leases.remove(this.claim.runid);
-    if (keep_folder) return;
+    if (keep_folder || !this.hasFolder) return;
     await rm(this.folder, { recursive: true, force: true }).catch((cause: unknown) => {
       this.deps.logger.warn({ err: cause, runid: this.claim.runid }, 'the folder of an instance could not be removed');
     });

@@ -1,8 +1,8 @@
 import { type FinishItem, finishInstances } from '../commands/finish-instances.ts';
+import { Gatherer } from '../commands/gatherer.ts';
 import type { Logger } from '../config/logger.ts';
 import { ended } from '../core/outcome.ts';
 import type { Em } from '../entities/sql.ts';
-import { Gatherer } from './gatherer.ts';
 import { insist, isPermanent } from './patience.ts';
 
 type FinisherOptions = {

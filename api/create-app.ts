@@ -1,7 +1,9 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet, { type HelmetOptions } from 'helmet';
+import { makeSubmitting } from '../commands/submitting.ts';
 import { EngineError } from '../core/errors.ts';
 import type { MikroORM } from '../entities/orm.ts';
+import type { Em } from '../entities/sql.ts';
 import { createAuthenticator } from './authenticate.ts';
 import type { Shared } from './define-route.ts';
 import { docsRouter } from './docs.ts';
@@ -33,11 +35,12 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
   const metrics = createMetrics(parts.orm, parts.config.LOST_AFTER_S);
+  const submitting = makeSubmitting(() => parts.orm.em.fork() as Em);
   app.use(requestId, requestLog(parts.logger, metrics), helmet(HEADERS));
   app.use(healthRouter(parts, metrics));
   app.use(docsRouter(routes));
   app.use('/api/v1', limitPerAddress(parts.config.RATE_LIMIT_PER_MINUTE));
-  app.use('/api/v1', mountRoutes(routes, { ...parts, authenticator: createAuthenticator(parts.orm, parts.logger) }));
+  app.use('/api/v1', mountRoutes(routes, { ...parts, authenticator: createAuthenticator(parts.orm, parts.logger), submitting }));
   app.use(noSuchPath);
   app.use(problems(parts));
   return app;

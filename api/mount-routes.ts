@@ -1,5 +1,6 @@
 import { type RequestHandler, type Response, Router } from 'express';
 import type { Actor } from '../commands/context.ts';
+import type { Submitting } from '../commands/submitting.ts';
 import { EngineError } from '../core/errors.ts';
 import type { MikroORM } from '../entities/orm.ts';
 import type { Authenticator } from './authenticate.ts';
@@ -14,7 +15,7 @@ import { sendAnswer } from './send-answer.ts';
 import { limitStreams } from './stream-limit.ts';
 import { streamSignal } from './stream-signal.ts';
 
-export type RouteParts = Shared & { orm: MikroORM; authenticator: Authenticator };
+export type RouteParts = Shared & { orm: MikroORM; authenticator: Authenticator; submitting: Submitting };
 
 const RANK: Record<Rights, number> = { user: 0, operator: 1, admin: 2 };
 

@@ -11,6 +11,7 @@ export const emptyEngine = defineEngine({
   result: z.strictObject({ began_ms: z.number() }),
   on_worker_lost: 'new_instance',
   batchable: false,
+  uses_folder: false,
   right: null,
   defaults: { cpu: 0.01, memory_mb: 1 },
   available: async () => ({ ok: true }),

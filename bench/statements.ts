@@ -5,7 +5,6 @@ export type StatementUse = { calls: number; ms: number; rows: number; text: stri
 
 /** Settings of PostgreSQL that make it count statements; they cost a little, so only profiling uses them. */
 export const COUNTING: Record<string, string> = {
-  shared_preload_libraries: 'pg_stat_statements',
   'pg_stat_statements.track': 'all',
   'pg_stat_statements.track_planning': 'on',
   compute_query_id: 'on',
@@ -13,7 +12,7 @@ export const COUNTING: Record<string, string> = {
 
 const USES = `
 select calls::int4 as calls, total_exec_time + total_plan_time as ms, rows::int4 as rows, regexp_replace(query, '\\s+', ' ', 'g') as text
-from pg_stat_statements where calls > 0 order by ms desc limit 40`;
+from monitoring.pg_stat_statements where calls > 0 order by ms desc limit 40`;
 
 async function ask<T extends pg.QueryResultRow>(database_url: string, sql: string): Promise<T[]> {
   const client = new pg.Client({ connectionString: database_url, application_name: 'bench statements' });
@@ -26,8 +25,7 @@ async function ask<T extends pg.QueryResultRow>(database_url: string, sql: strin
 
 /** Needs a server started with `COUNTING`. */
 export async function startCounting(database_url: string): Promise<void> {
-  await ask(database_url, 'create extension if not exists pg_stat_statements');
-  await ask(database_url, 'select pg_stat_statements_reset()');
+  await ask(database_url, 'select monitoring.pg_stat_statements_reset()');
 }
 
 /** The 40 kinds of statements that took the most time, the greatest first. */

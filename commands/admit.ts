@@ -7,7 +7,7 @@ import { recordDecisions } from './record-decisions.ts';
 import { settleKeys } from './settle-keys.ts';
 import { loadRoom, type RoomRows, waitingQueues } from './snapshot.ts';
 
-/** An instance that holds its grant and waits for its workflow: all that starting it needs. `timeout` in seconds. */
+/** An instance that holds its grant and waits for its workflow: all that starting it needs. `timeout` in seconds; `p90_s`: see `core/run-time.ts`. */
 export type AdmittedInstance = {
   runid: string;
   task_id: string;
@@ -22,6 +22,7 @@ export type AdmittedInstance = {
   name: string;
   priority: number;
   timeout: number;
+  p90_s: number | null;
 };
 
 /** `record`: write down why heads of groups did not start, for those that have no such row of the last second. */
@@ -106,8 +107,8 @@ d as (
   delete from admission_decisions where task_id in (
     select task_id from admission_decisions where task_id in (select uuid from t) order by task_id for update skip locked))
 select t.runid, t.uuid as task_id, t.attempt, 'task/' || t.uuid || '/' || t.attempt as workflow_id, t.worker, t.type as engine, t.queue, q.pool,
-  t.template, u.username as user, t.name, t.priority, t.timeout
-from t join queues q on q.name = t.queue join users u on u.id = t.user_id`;
+  t.template, u.username as user, t.name, t.priority, t.timeout, r.p90_s
+from t join queues q on q.name = t.queue join users u on u.id = t.user_id left join template_runtimes r on r.template = t.template`;
 
 /**
  * The outbox: instances that were admitted but whose workflow nobody has seen run yet. Starting one again is harmless (same workflow id).
@@ -117,8 +118,9 @@ export async function startable(em: Em, options: { older_than_ms: number; limit:
   return await query<AdmittedInstance>(
     em,
     `select i.runid, i.task_id, i.attempt, i.workflow_id, i.worker, t.type as engine, g.queue, g.pool, t.template, u.username as user, t.name,
-       t.priority, i.timeout
+       t.priority, i.timeout, r.p90_s
      from instances i join tasks t on t.uuid = i.task_id join grants g on g.runid = i.runid join users u on u.id = t.user_id
+       left join template_runtimes r on r.template = t.template
      where i.status = 'starting' and i.created_at < now() - make_interval(secs => $1)
      order by i.created_at limit $2`,
     [options.older_than_ms / 1000, options.limit],

@@ -1,5 +1,5 @@
 import type { RetryPolicy } from '../core/retry.ts';
-import { type Em, query } from '../entities/sql.ts';
+import { type Em, query, relaxedCommit } from '../entities/sql.ts';
 import type { Actor } from './context.ts';
 
 /** Which execution of an activity asks for which instance. `execution` is Temporal's activity attempt and becomes the lease epoch. */
@@ -39,7 +39,7 @@ export type ClaimItem = Pick<ClaimRequest, 'runid' | 'execution' | 'temporal_run
 
 /**
  * Takes instances over by compare-and-set, in one statement: only a higher execution number wins, so a delayed earlier one can never take it
- * back. The tasks' rows are locked before the instances', as everywhere.
+ * back. The tasks' rows are locked before the instances', as everywhere. Only what must not run twice waits for the disk.
  * @returns those that now belong to the caller; the others are final, run elsewhere, or a later execution owns them
  */
 export async function claimInstances(
@@ -82,13 +82,14 @@ h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
   select task_id, runid, 'instance', previous_status, 'running', case when previous_status = 'running' then 'execution ' || lease_epoch end,
     'worker:' || $4
-  from i)
+  from i),
+disk as (select ${relaxedCommit('bool_or(at_most_once)')} from t)
 select i.runid, i.task_id, i.attempt, t.template, t.type as engine, t.parameters, i.timeout, i.cpu::float8 as cpu, i.memory_mb,
   t.user_id::int4 as user_id, u.username, i.previous_status,
   case when u.is_active then jsonb_build_object('role', u.role, 'rights', u.rights) else '{"role": "user", "rights": []}' end as owner,
   i.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,
   t.retries_used, t.at_most_once, t.quota_cost > 0 as charged, l.next_seq, l.output_lines + i.log_lines_cut as output_lines, i.log_lines_cut,
   extract(epoch from clock_timestamp() - i.start_time)::float8 as age_s
-from i join t on t.uuid = i.task_id join users u on u.id = t.user_id,
+from i join t on t.uuid = i.task_id join users u on u.id = t.user_id, disk,
   lateral (select coalesce(max(seq), 0) + 1 as next_seq, count(*) filter (where stream <> 'system')::int4 as output_lines
            from instance_logs where instance_logs.runid = i.runid) l`;

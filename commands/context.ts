@@ -1,5 +1,6 @@
 import { EngineError } from '../core/errors.ts';
 import type { Em } from '../entities/sql.ts';
+import type { Submitting } from './submitting.ts';
 
 /** Who acts. `rights`: see `User`. */
 export type Actor = {
@@ -11,8 +12,11 @@ export type Actor = {
   acts_as?: string;
 };
 
-/** What every command gets: the database, who acts, and the request it belongs to (null outside a request). */
-export type CommandContext = { em: Em; actor: Actor; request_id: string | null };
+/**
+ * What every command gets: the database, who acts, and the request it belongs to (null outside a request). `submitting`: what a process that submits much
+ * shares between its requests.
+ */
+export type CommandContext = { em: Em; actor: Actor; request_id: string | null; submitting?: Submitting };
 
 /** The actor as history and audit rows spell it. */
 export const actorName = (actor: Pick<Actor, 'username' | 'acts_as'>): string => actor.acts_as ?? `user:${actor.username}`;

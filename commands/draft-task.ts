@@ -1,10 +1,10 @@
 import { uuidv7 } from 'uuidv7';
 import type { Task, TaskSubmission } from '../schemas/task.ts';
-import type { CommandContext } from './context.ts';
+import type { Actor } from './context.ts';
 import type { PreparedTask, PreparedVersion } from './prepare-tasks.ts';
 
 /** The task that a prepared submission becomes, with an id and without times. */
-export function draftTask(ctx: CommandContext, { item, version, parameters, queue, wiring }: PreparedTask): Task {
+export function draftTask(actor: Pick<Actor, 'username'>, { item, version, parameters, queue, wiring }: PreparedTask): Task {
   return {
     uuid: wiring?.uuid ?? uuidv7(),
     name: item.name ?? version.template,
@@ -16,7 +16,7 @@ export function draftTask(ctx: CommandContext, { item, version, parameters, queu
     status_reason: null,
     parameters,
     queue: queue.name,
-    user: ctx.actor.username,
+    user: actor.username,
     priority: item.priority ?? version.priority,
     timeout: item.timeout ?? version.timeout,
     cpu: version.cpu,

@@ -55,7 +55,7 @@ select extract(epoch from clock_timestamp())::float8 * 1000 as now, (select p90_
   (select capacity from concurrency_keys where key = $2) as capacity, (select held from concurrency_keys where key = $2) as held`;
 
 async function candidateFor(ctx: CommandContext, prepared: PreparedTask): Promise<Candidate> {
-  const { uuid, type, queue, cpu, memory_mb, priority, timeout, template, not_before } = draftTask(ctx, prepared);
+  const { uuid, type, queue, cpu, memory_mb, priority, timeout, template, not_before } = draftTask(ctx.actor, prepared);
   const [beside] = await query<Beside>(ctx.em, BESIDE, [template, prepared.concurrency_key]);
   const now = beside?.now ?? 0;
   const eligible_at = not_before ? Math.max(now, Date.parse(not_before)) : now;

@@ -8,6 +8,7 @@ import { type Em, query } from '../entities/sql.ts';
 import type { TaskSubmission } from '../schemas/task.ts';
 import { checkSubmissions } from './check-submissions.ts';
 import { type CommandContext, hasRight } from './context.ts';
+import { FACTS, type Wanted, wantedKey } from './resolutions.ts';
 import { parameterSchema } from './seed.ts';
 import { engineProblems, schemaProblems } from './validate-parameters.ts';
 import type { Wiring } from './wire-tasks.ts';
@@ -43,6 +44,8 @@ export type PreparedTask = {
   version: PreparedVersion;
   queue: PreparedQueue;
   parameters: Record<string, unknown>;
+  /** What it was checked against. */
+  checked: Checked;
   /** The key of which it takes a place; null: none. */
   concurrency_key: string | null;
   warnings: string[];
@@ -50,7 +53,10 @@ export type PreparedTask = {
   wiring?: Wiring;
 };
 
-type Resolved = PreparedVersion & {
+/** `facts`: what template, queue and pool were when they were looked at. */
+export type Checked = { key: string; wanted: Wanted; facts: string | null };
+
+export type Resolved = PreparedVersion & {
   wanted_template: string;
   wanted_queue: string | null;
   wanted_version: number | null;
@@ -64,6 +70,7 @@ type Resolved = PreparedVersion & {
   total_cpu: number;
   total_memory: number;
   offered: boolean;
+  facts: string | null;
 };
 
 /**
@@ -71,13 +78,22 @@ type Resolved = PreparedVersion & {
  * @throws EngineError see `submitTasks`
  */
 export async function prepareTasks(ctx: CommandContext, items: readonly IndexedItem[], engines: Engines): Promise<PreparedTask[]> {
-  const resolved = await resolve(
-    ctx.em,
-    items.map(({ item }) => item),
-  );
+  try {
+    return await checkTasks(ctx, items, engines);
+  } catch (error) {
+    const known = ctx.submitting?.resolutions.forget(items.map(({ item }) => wantedKey(item)));
+    if (!known || !(error instanceof EngineError)) throw error;
+    return await checkTasks(ctx, items, engines);
+  }
+}
+
+/** May rest on what was remembered, so that a refusal is to be looked at again. */
+async function checkTasks(ctx: CommandContext, items: readonly IndexedItem[], engines: Engines): Promise<PreparedTask[]> {
+  const wanted = items.map(({ item }) => item);
+  const resolved = await resolve(ctx, wanted);
   const problems: Problem[] = [];
   const prepared = items.map(({ item, index }) => {
-    const row = resolved.get(pairKey(item));
+    const row = resolved.get(wantedKey(item));
     const outcome = prepareOne(ctx, { item, index, row, engines });
     if ('problem' in outcome) problems.push({ ...outcome.problem, index });
     return 'task' in outcome ? outcome.task : undefined;
@@ -124,7 +140,8 @@ function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { 
   const warnings = row.offered ? [] : [`no live worker of pool "${row.pool}" offers ${row.engine} now: the task waits for one`];
   const concurrency_key = row.concurrency && concurrencyKey(row.template, row.concurrency, parameters);
   const queue = { name: row.queue_name, step_s: row.step_s };
-  return { task: { index, item, version: row, queue, parameters, concurrency_key, warnings } };
+  const checked = { key: wantedKey(item), wanted: item, facts: row.facts };
+  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, warnings } };
 }
 
 function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {
@@ -195,25 +212,39 @@ function checkDepth(prepared: PreparedTask[], resolved: Map<string, Resolved>): 
   return prepared;
 }
 
-type Wanted = Pick<TaskSubmission, 'template' | 'queue' | 'template_version'>;
-
-const pairKey = ({ template, queue, template_version }: Wanted): string => `${template}\n${queue ?? ''}\n${template_version ?? ''}`;
-
 const wantedBy = (row: Resolved): Wanted => ({
   template: row.wanted_template,
   queue: row.wanted_queue ?? undefined,
   template_version: row.wanted_version ?? undefined,
 });
 
-async function resolve(em: Em, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
-  const pairs = new Map(items.map((item) => [pairKey(item), item]));
-  const wanted = [...pairs.values()];
-  const rows = await query<Resolved>(em, RESOLVE, [
+/** What may be remembered: nothing that counts tasks, and no complaint. */
+const isLasting = ({ max_depth, offered, facts }: Resolved): boolean => max_depth === null && offered && facts !== null;
+
+/** What each combination of template, version and queue is, by its key; what was resolved a short while ago is not asked for again. */
+async function resolve({ em, submitting }: CommandContext, items: readonly TaskSubmission[]): Promise<Map<string, Resolved>> {
+  const resolved = new Map<string, Resolved>();
+  const wanted = new Map<string, Wanted>();
+  for (const item of items) {
+    const key = wantedKey(item);
+    const known = submitting?.resolutions.get(key);
+    if (known) resolved.set(key, known);
+    else wanted.set(key, item);
+  }
+  for (const row of wanted.size === 0 ? [] : await lookUp(em, [...wanted.values()])) {
+    const key = wantedKey(wantedBy(row));
+    resolved.set(key, row);
+    if (isLasting(row)) submitting?.resolutions.keep(key, row);
+  }
+  return resolved;
+}
+
+async function lookUp(em: Em, wanted: readonly Wanted[]): Promise<Resolved[]> {
+  return await query<Resolved>(em, RESOLVE, [
     wanted.map((item) => item.template),
     wanted.map((item) => item.queue ?? null),
     wanted.map((item) => item.template_version ?? null),
   ]);
-  return new Map(rows.map((row) => [pairKey(wantedBy(row)), row]));
 }
 
 const RESOLVE = `
@@ -224,7 +255,8 @@ select w.template as wanted_template, w.queue as wanted_queue, w.version as want
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,
   exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - interval '60 seconds'
-    and t.engine = any(engines)) as offered
+    and t.engine = any(engines)) as offered,
+  ${FACTS} as facts
 from unnest($1::text[], $2::text[], $3::int4[]) as w(template, queue, version)
 join templates t on t.name = w.template
 join template_versions v on v.template = t.name and v.version = coalesce(w.version, t.current_version)

@@ -1,6 +1,6 @@
 import type { Candidate, PoolState, QueueState, Running, Snapshot, WorkerState } from '../core/admission-state.ts';
 import { endsOf } from '../core/run-time.ts';
-import { type Em, query } from '../entities/sql.ts';
+import { type Em, query, relaxedCommit } from '../entities/sql.ts';
 
 /** Queues, pools and workers as they are at `now`. */
 export type RoomRows = Pick<Snapshot, 'now' | 'queues' | 'pools' | 'workers'>;
@@ -8,17 +8,36 @@ export type RoomRows = Pick<Snapshot, 'now' | 'queues' | 'pools' | 'workers'>;
 /** Whether rows are locked against other dispatchers while the decision is made, or only looked at. */
 type Mode = { lock: boolean };
 
-const QUEUES = `select name, pool, status, capacity, current_load, priority, step_s, policy, reserve_after_s, strict_priority,
-  extract(epoch from clock_timestamp())::float8 * 1000 as now from queues where name = any($1) order by name`;
+/**
+ * One statement: each part waits for the one before, so that rows are locked in order; a row that somebody changed meanwhile is read as it is then. What comes
+ * first is handed on as an array, because a row that is looked at again must not look at the others again.
+ */
+const room = ({ lock, also }: { lock: string; also: string }): string => `
+with q as materialized (
+  select name, pool, status, capacity, current_load, priority, step_s, policy, reserve_after_s, strict_priority
+  from queues where name = any($1) order by name ${lock}),
+p as materialized (
+  select name, status, (total_cpu * 1000)::int4 as total_cpu, total_memory::float8 as total_memory,
+    (used_cpu * 1000)::int4 as used_cpu, used_memory::float8 as used_memory
+  from pools where name = any(array(select pool from q)) order by name ${lock}),
+w as materialized (
+  select id, pool, (total_cpu * 1000)::int4 as total_cpu, total_memory::float8 as total_memory,
+    (used_cpu * 1000)::int4 as used_cpu, used_memory::float8 as used_memory, engines
+  from workers where pool = any(array(select name from p)) and status = 'active' and heartbeat_at > now() - make_interval(secs => $2) order by id ${lock})
+select coalesce((select json_agg(w) from w), '[]') as workers, coalesce((select json_agg(p) from p), '[]') as pools,
+  coalesce((select json_agg(q) from q), '[]') as queues, extract(epoch from clock_timestamp())::float8 * 1000 as now${also}`;
 
-const POOLS = `select name, status, (total_cpu * 1000)::int4 as total_cpu, total_memory::float8 as total_memory,
-  (used_cpu * 1000)::int4 as used_cpu, used_memory::float8 as used_memory from pools where name = any($1) order by name`;
-
-const WORKERS = `select id, pool, (total_cpu * 1000)::int4 as total_cpu, total_memory::float8 as total_memory,
-  (used_cpu * 1000)::int4 as used_cpu, used_memory::float8 as used_memory, engines
-  from workers where pool = any($1) and status = 'active' and heartbeat_at > now() - make_interval(secs => $2) order by id`;
+const LOOK = room({ lock: '', also: '' });
+const LOCK = room({ lock: 'for no key update', also: `, ${relaxedCommit()}` });
 
 type Resources = { total_cpu: number; total_memory: number; used_cpu: number; used_memory: number };
+
+type Found = {
+  now: number;
+  queues: QueueState[];
+  pools: (Resources & Pick<PoolState, 'name' | 'status'>)[];
+  workers: (Resources & Pick<WorkerState, 'id' | 'pool' | 'engines'>)[];
+};
 
 const amounts = (row: Resources) => ({
   total: { cpu_milli: row.total_cpu, memory_mb: row.total_memory },
@@ -27,20 +46,15 @@ const amounts = (row: Resources) => ({
 
 /**
  * The state of the named queues, their pools and live workers. With `lock`, rows are locked in the one order that everybody keeps
- * (queues, pools, workers, each by name), with FOR NO KEY UPDATE, since a plain FOR UPDATE would hold up submits through their foreign keys.
+ * (queues, pools, workers, each by name), with FOR NO KEY UPDATE, since a plain FOR UPDATE would hold up submits through their foreign keys. The
+ * commit of what is admitted under these locks does not wait for the disk: the claim of what must not run twice does, and takes it along.
  */
 export async function loadRoom(em: Em, queues: readonly string[], options: Mode & { lost_after_s: number }): Promise<RoomRows> {
-  const suffix = options.lock ? ' for no key update' : '';
-  const queueRows = await query<QueueState & { now: number }>(em, QUEUES + suffix, [queues]);
-  const names = [...new Set(queueRows.map((queue) => queue.pool))].sort();
-  const poolRows = await query<Resources & Pick<PoolState, 'name' | 'status'>>(em, POOLS + suffix, [names]);
-  const workerRows = await query<Resources & Pick<WorkerState, 'id' | 'pool' | 'engines'>>(em, WORKERS + suffix, [
-    names,
-    options.lost_after_s,
-  ]);
+  const [found] = await query<Found>(em, options.lock ? LOCK : LOOK, [queues, options.lost_after_s]);
+  const { now, queues: queueRows, pools: poolRows, workers: workerRows } = found as Found;
   return {
-    now: queueRows[0]?.now ?? 0,
-    queues: queueRows.map(({ now: _, ...queue }) => queue),
+    now,
+    queues: queueRows,
     pools: poolRows.map((row) => ({ name: row.name, status: row.status, ...amounts(row) })),
     workers: workerRows.map((row) => ({ id: row.id, pool: row.pool, engines: row.engines, ...amounts(row) })),
   };
@@ -93,6 +107,9 @@ const COLUMNS = 't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout,
 const NEXT_HEAD = (where: string): string =>
   `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and ${where} order by t.need, t.vtime, t.uuid limit 1) t`;
 
+/** With so few groups it costs next to nothing to see whether there is more in them, and saves a look. */
+const FEW_GROUPS = 16;
+
 /**
  * The statement whose cost decides that of a pass: the first task of every group in the queues `$1`, by a skip scan: never a row limit before feasibility, so
  * what does not fit cannot hide what does. One descent of the index finds the next group and its head. Nothing is locked here: the statement
@@ -104,11 +121,15 @@ head as (
   select t.* from line, ${NEXT_HEAD('t.queue = line.queue')}
   union all
   select t.* from head, ${NEXT_HEAD('t.queue = head.queue and t.need > head.need')})
-select ${CANDIDATE} from head t ${RUN_TIMES}`;
+select ${CANDIDATE}, case when count(*) over () <= ${FEW_GROUPS} then coalesce((
+  select true from tasks m where m.status = 'queued' and not m.parked and m.queue = t.queue and m.need = t.need and (m.vtime, m.uuid) > (t.vtime, t.uuid)
+  order by m.vtime, m.uuid limit 1), false) end as more
+from head t ${RUN_TIMES}`;
 
-/** The first task of every group in the queues. */
-export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<Candidate[]> {
-  return (await query<CandidateRow>(em, HEADS_OF_GROUPS, [queues])).map(candidateOf);
+/** The first task of every group in the queues. `alone`: the groups that surely have no other. */
+export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<{ heads: Candidate[]; alone: Group[] }> {
+  const rows = await query<CandidateRow & { more: boolean | null }>(em, HEADS_OF_GROUPS, [queues]);
+  return { heads: rows.map(({ more: _, ...row }) => candidateOf(row)), alone: rows.filter(({ more }) => more === false) };
 }
 
 const HEADS = `

@@ -53,6 +53,18 @@ export const offering = (candidate: Candidate, room: Room): WorkerState[] => {
   return [...room.workers.values()].filter((worker) => worker.pool === pool.name && worker.engines.includes(candidate.engine));
 };
 
+const timesIn = (amount: Amount, room: Amount): number => {
+  const [cpu, memory] = [room.cpu_milli / amount.cpu_milli, room.memory_mb / amount.memory_mb];
+  return Math.floor(Math.min(amount.cpu_milli === 0 ? Infinity : cpu, amount.memory_mb === 0 ? Infinity : memory));
+};
+
+/** How many tasks like this one queue, pool and workers have room for, if nothing else started: never too few. */
+export function roomFor(candidate: Candidate, room: Room): number {
+  const { queue, pool } = placeOf(candidate, room);
+  const onWorkers = offering(candidate, room).reduce((sum, worker) => sum + Math.max(0, timesIn(candidate.amount, free(worker))), 0);
+  return Math.max(0, Math.min(queue.capacity - queue.current_load, timesIn(candidate.amount, free(pool)), onWorkers));
+}
+
 /** Whether queue, pool and this worker have room for the task; whether the doors are open is another question. */
 export function fitsOn(candidate: Candidate, room: Room, worker: string): boolean {
   const { queue, pool } = placeOf(candidate, room);

@@ -4,7 +4,8 @@ import type { FinalInstanceStatus } from './states.ts';
 /**
  * What starts a workflow of one instance: ids and small numbers only, since histories keep inputs. Everything else is read from the row.
  * `timeout_s`: how long the task may run. `heartbeat_timeout_s`: silence after which Temporal gives the activity to the next execution.
- * `title`: one line for Temporal UI.
+ * `title`: one line for Temporal UI. `patience_ms`: the work is expected to be short; so long it is waited for within the workflow's first step,
+ * and Temporal hears of it when it is over. Absent: from the beginning it is an activity that Temporal watches.
  */
 export type InstanceInput = {
   runid: string;
@@ -13,13 +14,26 @@ export type InstanceInput = {
   timeout_s: number;
   heartbeat_timeout_s: number;
   title: string;
+  patience_ms?: number;
 };
 
-/** How an instance ended, as workflows and Temporal UI know it. `superseded`: another execution owns it, this one must not say anything. */
-export type InstanceReport = { status: FinalInstanceStatus | 'superseded'; code: string };
+/**
+ * How an instance ended, as workflows and Temporal UI know it. `superseded`: another execution owns it, this one must not say anything.
+ * `going_on`: it has not ended within the patience that was asked for.
+ */
+export type InstanceReport = { status: FinalInstanceStatus | 'superseded' | 'going_on'; code: string };
+
+/**
+ * Which instance an engine activity is about. `patience_ms`: answer after so long, whether it has ended or not. `earlier`: executions of this
+ * instance that Temporal does not count among the attempts of this activity.
+ */
+export type EngineInput = { runid: string; patience_ms?: number; earlier?: number };
 
 /** One engine activity, named after the engine. It claims the instance, runs it and makes it final. */
-export type EngineActivity = (input: { runid: string }) => Promise<InstanceReport>;
+export type EngineActivity = (input: EngineInput) => Promise<InstanceReport>;
+
+/** Id of the engine activity of an instance whose first execution was not over within its patience; in other workflows it is the first, `1`. */
+export const ENGINE_ACTIVITY = 'engine';
 
 /** Makes an instance final whose engine activity could not. @returns how it ended, which may be what somebody else wrote before */
 export type FallbackFinish = (item: { runid: string; outcome: Outcome }) => Promise<InstanceReport>;

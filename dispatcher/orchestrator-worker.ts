@@ -56,7 +56,10 @@ export class OrchestratorWorker {
     });
     try {
       this.worker = await this.make(connection);
-      if (!this.stopping.signal.aborted) await this.worker.run();
+      const running = this.worker.run();
+      // One that was made, but never ran, could not be closed.
+      if (this.stopping.signal.aborted) this.worker.shutdown();
+      await running;
     } finally {
       this.worker = null;
       await connection.close().catch(() => undefined);

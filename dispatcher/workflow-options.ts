@@ -1,6 +1,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import type { AdmittedInstance } from '../commands/admit.ts';
+import { SHORT_S } from '../core/run-time.ts';
 import type { InstanceInput } from '../core/workflow-contract.ts';
 
 const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
@@ -51,13 +52,13 @@ function details(instance: AdmittedInstance): string {
 }
 
 /**
- * Everything that starts the workflow of an instance. Repeating it is harmless: the same id meets the open run, and is refused once it is closed.
- * @param eager the worker is in this process and takes the first workflow task with the answer
+ * `eager`: the worker is in this process and takes the first workflow task with the answer. `short`: the work is expected to be over within a second,
+ * and may be lost with the first workflow task.
  */
-export function workflowOptions(
-  instance: AdmittedInstance,
-  setting: { heartbeat_timeout_s: number; eager: boolean },
-): WorkflowStartOptions {
+export type StartSetting = { heartbeat_timeout_s: number; eager: boolean; short: boolean };
+
+/** Everything that starts the workflow of an instance. Repeating it is harmless: the same id meets the open run, and is refused once it is closed. */
+export function workflowOptions(instance: AdmittedInstance, setting: StartSetting): WorkflowStartOptions {
   const title = clip(`${instance.name} (${instance.template}) queue ${instance.queue} priority ${instance.priority}`, SUMMARY_BYTES);
   const input: InstanceInput = {
     runid: instance.runid,
@@ -66,6 +67,7 @@ export function workflowOptions(
     timeout_s: instance.timeout,
     heartbeat_timeout_s: setting.heartbeat_timeout_s,
     title,
+    ...(setting.short ? { patience_ms: SHORT_S * 1000 } : {}),
   };
   return {
     workflowId: instance.workflow_id,

@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import type { AdmittedInstance } from '../commands/admit.ts';
 import { finishInstances } from '../commands/finish-instances.ts';
 import { ended } from '../core/outcome.ts';
+import { isShort } from '../core/run-time.ts';
 import type { DispatcherDeps } from './deps.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { workflowOptions, workflowType } from './workflow-options.ts';
@@ -54,8 +55,12 @@ export class WorkflowStarter {
 
   private async startOne(instance: AdmittedInstance): Promise<void> {
     if (!this.link.up) return;
-    const { client, config, local_worker } = this.deps;
-    const options = workflowOptions(instance, { heartbeat_timeout_s: config.HEARTBEAT_TIMEOUT_S, eager: instance.worker === local_worker });
+    const { client, config, engines, local_worker } = this.deps;
+    const options = workflowOptions(instance, {
+      heartbeat_timeout_s: config.HEARTBEAT_TIMEOUT_S,
+      eager: instance.worker === local_worker,
+      short: isShort(instance) && engines.byKind(instance.engine)?.on_worker_lost === 'new_instance',
+    });
     try {
       await client.withDeadline(Date.now() + 10_000, () => client.workflow.start(workflowType(instance.engine), options));
       this.confirmed.set(instance.runid, performance.now());

@@ -44,7 +44,7 @@ export type EngineContext = {
   /** Reports progress, 0–100, and a word on what is being done; liveness is reported without it. */
   progress(percent: number, note?: string): void;
   instance: EngineInstance;
-  /** Private folder of this instance on this worker, made before the run, removed after it. */
+  /** Private folder of this instance on this worker, made before the run, removed after it; not there for an engine that uses none. */
   folder: string;
   /** A fresh entity manager, for rows of the engine's own; what only the owner of the instance may write goes through `fenced`. */
   em(): Em;
@@ -72,6 +72,8 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
   on_worker_lost: OnWorkerLost;
   /** Several short instances may share one workflow. */
   batchable: boolean;
+  /** False: it never touches its folder, which then is not made. */
+  uses_folder?: boolean;
   /** Right that a user needs to submit it, null for none. */
   right: 'shell' | null;
   /** What an instance asks for unless its template says otherwise: cores and MB. */

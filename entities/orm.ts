@@ -3,6 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import type { Logger } from '../config/logger.ts';
 import { migrations } from '../migrations/index.ts';
+import { ResilientDriver } from './driver.ts';
 import { entities } from './index.ts';
 import { SlowLog } from './slow-log.ts';
 
@@ -22,6 +23,7 @@ function slowOptions({ slow }: OrmOptions) {
 /** Settings shared by the running system, its migrations and its tests. Times travel as UTC; no statement runs longer than 30 s. */
 export function ormOptions(options: OrmOptions) {
   return defineConfig({
+    driver: ResilientDriver,
     clientUrl: options.url,
     ...slowOptions(options),
     entities: [...entities],

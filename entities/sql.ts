@@ -6,6 +6,13 @@ import { timed } from './slow-log.ts';
 /** The entity manager that the whole project passes around: PostgreSQL's, with `getKysely()`. */
 export type Em = EntityManager;
 
+/**
+ * Lets the transaction that runs it commit without waiting for the disk, as far as `unless` (SQL, true: wait) allows. For writes that may be lost with the last half
+ * second when the database server itself dies, because nothing depends on them that is not lost as well: docs/adr/0022-commits-that-do-not-wait.md.
+ */
+export const relaxedCommit = (unless = 'false'): string =>
+  `set_config('synchronous_commit', case when ${unless} then current_setting('synchronous_commit') else 'off' end, true)`;
+
 const names = new Map<string, string>();
 /** Commands such as `set` or `vacuum` gain nothing from a plan. */
 const PREPARABLE = /^\s*(select|with|insert|update|delete)\b/i;

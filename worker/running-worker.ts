@@ -1,4 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
+import type { Activities } from '../activities/create-activities.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { sweepEngine } from '../activities/sweep-engine.ts';
 import type { Logger } from '../config/logger.ts';
@@ -16,6 +18,8 @@ export type WorkerParts = {
   boot_id: string;
   database_url: string;
   deps: ActivityDeps;
+  work: Pick<Activities, 'settled'>;
+  shutdown_grace_s: number;
   engines: readonly Engine[];
   keeper: LeaseKeeper;
   presence: Presence;
@@ -33,6 +37,7 @@ export class RunningWorker {
   readonly closed: Promise<void>;
   private readonly parts: WorkerParts;
   private leaving = false;
+  private grace_until = 0;
 
   constructor(parts: WorkerParts) {
     this.parts = parts;
@@ -62,7 +67,20 @@ export class RunningWorker {
   }
 
   private shutDown(): void {
-    if (this.parts.worker.getState() === 'RUNNING') this.parts.worker.shutdown();
+    if (this.parts.worker.getState() !== 'RUNNING') return;
+    this.grace_until = performance.now() + this.parts.shutdown_grace_s * 1000;
+    this.parts.worker.shutdown();
+  }
+
+  /** Work that Temporal does not wait for at the moment, because it is between two activities, has the same grace as all other work. */
+  private async drain(): Promise<void> {
+    const settled = this.parts.work.settled();
+    const waiting = new AbortController();
+    const grace_ms = Math.max(0, this.grace_until - performance.now());
+    await Promise.race([settled, pause(grace_ms, undefined, { signal: waiting.signal }).catch(() => undefined)]);
+    waiting.abort();
+    this.parts.keeper.stopAll('shutdown');
+    await settled;
   }
 
   private async work(): Promise<void> {
@@ -75,6 +93,7 @@ export class RunningWorker {
     } finally {
       clearInterval(sweeps);
       await dispatcher?.stop();
+      await this.drain();
       keeper.stop();
       await presence.stop();
       await listener.stop();

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { Claimer } from '../activities/claimer.ts';
-import { createActivities } from '../activities/create-activities.ts';
+import { type Activities, createActivities } from '../activities/create-activities.ts';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { Finisher } from '../activities/finisher.ts';
 import { insist } from '../activities/patience.ts';
@@ -67,12 +67,24 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const shared: Shared = { ...options, boot_id, fork, connection, client, keeper, wake };
   const deps = await activityDeps(shared);
   const presence = makePresence(shared, () => running.replaced());
-  const worker = await insist(() => makeWorker(shared, deps), { what: 'make the Temporal worker', logger, signal });
+  const kinds = options.engines.all.map(({ kind }) => kind);
+  const work = createActivities(deps, kinds);
+  const worker = await insist(() => makeWorker(shared, work), { what: 'make the Temporal worker', logger, signal });
   await insist(() => presence.register(), { what: 'register the worker', logger, signal });
   await insist(() => takeOver(deps, options.engines.all, client), { what: 'take over', logger, signal });
   if (config.WORKER_DISPATCHER) dispatcher = startDispatcher({ ...shared, local_worker: id });
   const ends = [() => notifier.stop(), () => connection.close().catch(() => undefined), () => orm.close()];
-  const running = new RunningWorker({ ...shared, engines: options.engines.all, deps, presence, worker, dispatcher, ends });
+  const running = new RunningWorker({
+    ...shared,
+    engines: options.engines.all,
+    shutdown_grace_s: config.SHUTDOWN_GRACE_S,
+    deps,
+    work,
+    presence,
+    worker,
+    dispatcher,
+    ends,
+  });
   return running;
 }
 
@@ -114,13 +126,12 @@ function makePresence(shared: Shared, on_replaced: () => void): Presence {
   });
 }
 
-function makeWorker({ connection, config, id, engines, logger }: Shared, deps: ActivityDeps): Promise<Worker> {
-  const kinds = engines.all.map(({ kind }) => kind);
+function makeWorker({ connection, config, id, logger }: Shared, { activities }: Activities): Promise<Worker> {
   return makeTemporalWorker({
     connection,
     namespace: config.TEMPORAL_NAMESPACE,
     worker: id,
-    activities: createActivities(deps, kinds),
+    activities,
     data_dir: config.DATA_DIR,
     shutdown_grace_s: config.SHUTDOWN_GRACE_S,
     logger,

@@ -4,6 +4,7 @@ import type { ActivityDeps } from '../activities/deps.ts';
 import { sweepEngine } from '../activities/sweep-engine.ts';
 import { finishInstances } from '../commands/finish-instances.ts';
 import { ended } from '../core/outcome.ts';
+import { ENGINE_ACTIVITY } from '../core/workflow-contract.ts';
 import type { Engine } from '../engines/define-engine.ts';
 import { query } from '../entities/sql.ts';
 
@@ -22,8 +23,8 @@ update instances set lease_epoch = lease_epoch + 1 from unnest($1::uuid[], $2::i
 where instances.runid = o.runid and status = 'running' and lease_epoch = o.epoch
 returning instances.runid, lease_epoch`;
 
-/** The one activity that a workflow of ours has at a time until it fails. */
-const ENGINE_ACTIVITY = '1';
+/** The one activity that a workflow of ours has at a time until it fails: its first, or the one that went on with a short beginning. */
+const ENGINE_ACTIVITIES = ['1', ENGINE_ACTIVITY];
 
 /**
  * What a worker does about the instances that an earlier start of it left running: those that cannot be gone on with are stopped and ended as
@@ -55,6 +56,9 @@ async function sweep(deps: ActivityDeps, engine: Engine, gone: Orphan[]): Promis
 
 /** Without this Temporal would learn it from the heartbeat time-out, half a minute later. Best effort: that time-out is still there. */
 async function endExecution(client: Client, { workflow_id, temporal_run_id }: Orphan): Promise<void> {
-  const id = { workflowId: workflow_id, activityId: ENGINE_ACTIVITY, ...(temporal_run_id ? { runId: temporal_run_id } : {}) };
-  await client.activity.fail(id, ApplicationFailure.retryable('the worker was started again', 'worker_restarted')).catch(() => undefined);
+  const failure = ApplicationFailure.retryable('the worker was started again', 'worker_restarted');
+  for (const activityId of ENGINE_ACTIVITIES) {
+    const id = { workflowId: workflow_id, activityId, ...(temporal_run_id ? { runId: temporal_run_id } : {}) };
+    await client.activity.fail(id, failure).catch(() => undefined);
+  }
 }

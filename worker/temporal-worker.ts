@@ -48,8 +48,10 @@ export async function makeTemporalWorker({
     buildId: '',
     workflowBundle: await workflowBundle(data_dir, logger),
     activities,
-    maxConcurrentWorkflowTaskExecutions: 40,
+    // Short work is done within a workflow task, which keeps its slot meanwhile.
+    maxConcurrentWorkflowTaskExecutions: 200,
     maxConcurrentActivityTaskExecutions: 1_000,
+    maxConcurrentLocalActivityExecutions: 1_000,
     workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 10 },
     activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 10 },
     maxCachedWorkflows: 1_000,

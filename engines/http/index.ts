@@ -114,6 +114,7 @@ export function createHttpEngine(config: Pick<Config, 'OUTBOUND_ALLOW'>) {
     result: HttpResult,
     on_worker_lost: 'new_instance',
     batchable: true,
+    uses_folder: false,
     right: null,
     defaults: { cpu: 0.01, memory_mb: 16 },
     available: async () => ({ ok: true }),

@@ -30,6 +30,17 @@ describe('an instance and who owns it', () => {
   });
 
   describe('claimInstance', () => {
+    it('is on the disk when it returns, where the work must not run twice', async () => {
+      const { runid, worker } = await startTask(ctx, { claimed: false });
+      await query(db.em, 'update tasks set at_most_once = true');
+      const [before] = await query<{ at: string }>(db.em, 'select pg_current_wal_insert_lsn()::text as at');
+      await db.em.transactional(async (tx) => {
+        await query(tx as Em, 'set local synchronous_commit = on');
+        await claim(tx as Em, { runid, worker });
+      });
+      expect(await countOf(db.em, '(select 1) one where pg_current_wal_flush_lsn() > $1::pg_lsn', [before?.at])).toBe(1);
+    });
+
     it('gives the engine all that it needs', async () => {
       await makeTemplate(db.em, 'full', {
         parameters: { text: 'a', n: 1 },

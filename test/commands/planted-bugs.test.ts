@@ -73,8 +73,8 @@ const BUGS: Bug[] = [
   },
   {
     name: 'rooms are looked at without locks',
-    from: /^(select (?:name|id), (?:pool|status).*) for no key update$/s,
-    to: '$1',
+    from: / order by (name|id) for no key update/g,
+    to: ' order by $1',
     finding: /check constraint|counters|queue_load/,
   },
   {

@@ -69,7 +69,7 @@ describe('decideAdmissions', () => {
       { id: 'half', pool: 'p', total: amount(2000, 2048), used: amount(1000, 0), engines: ['shell'] },
     ];
     const candidates = [candidate('small'), candidate('large', { amount: amount(2000, 1), vtime: 1 })];
-    expect(decideAdmissions(snapshot({ workers, candidates }), 100)).toEqual([
+    expect(decideAdmissions(snapshot({ workers, candidates }), 100)).toMatchObject([
       { uuid: 'small', worker: 'half' },
       { uuid: 'large', worker: 'empty' },
     ]);

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { isShort } from '../../core/run-time.ts';
 import { clip, priorityKey, workflowOptions, workflowType } from '../../dispatcher/workflow-options.ts';
 import * as workflows from '../../workflows/index.ts';
 
@@ -16,6 +17,7 @@ const instance = {
   name: 'a | name\nwith `markdown` <b>',
   priority: 70,
   timeout: 60,
+  p90_s: null,
 };
 
 test('text for Temporal UI is one plain line within its limit, whatever the user wrote', () => {
@@ -36,7 +38,7 @@ test('priorities 0 to 100 fall into the five steps of Temporal, higher first', (
 });
 
 test('a workflow is started under the id and on the task queue of its instance, and only ids and numbers travel', () => {
-  const options = workflowOptions(instance, { heartbeat_timeout_s: 30, eager: true });
+  const options = workflowOptions(instance, { heartbeat_timeout_s: 30, eager: true, short: false });
   expect(options).toMatchObject({
     workflowId: instance.workflow_id,
     taskQueue: 'worker-w1',
@@ -54,6 +56,12 @@ test('a workflow is started under the id and on the task queue of its instance, 
       title: 'a name with markdown b (nightly) queue default priority 70',
     },
   ]);
+});
+
+test('work that is expected to be short is waited for in the first step of its workflow', () => {
+  const [input] = workflowOptions(instance, { heartbeat_timeout_s: 30, eager: true, short: true }).args ?? [];
+  expect(input).toMatchObject({ patience_ms: 1000 });
+  expect([null, 0.2, 1, 1.5].map((p90_s) => isShort({ p90_s }))).toEqual([true, true, true, false]);
 });
 
 test.each(['shell', 'http', 'docker', 'empty'])('there is a workflow type for engine %s', (engine) => {

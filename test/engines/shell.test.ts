@@ -197,13 +197,16 @@ describe('shell engine', () => {
   });
 
   test('cancel kills children, those in sessions of their own, and those that forget their environment', async () => {
+    // Told from those of other runs on this machine by their fraction.
+    const seconds = (n: number) => `${n}.0${process.pid}`;
+    const [a, b, c, d, e] = [71, 72, 73, 74, 75].map(seconds);
     const { run, work, runid } = await begin(
-      'sleep 71 & setsid sleep 72 & (setsid sh -c "sleep 73 & sleep 74" &) ; env -i setsid sleep 75 & sleep 0.3; echo ready; wait',
+      `sleep ${a} & setsid sleep ${b} & (setsid sh -c "sleep ${c} & sleep ${d}" &) ; env -i setsid sleep ${e} & sleep 0.3; echo ready; wait`,
     );
     expect((await marked(runid)).length).toBeGreaterThanOrEqual(5);
     run.stop('cancel');
     await work;
-    const expected = isRoot ? [71, 72, 73, 74, 75] : [71, 72, 73, 74];
+    const expected = isRoot ? [a, b, c, d, e] : [a, b, c, d];
     // What was killed may still be listed until it has been scheduled once more; what was missed would sleep on for a minute.
     await eventually(
       async () => {

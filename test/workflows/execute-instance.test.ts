@@ -7,7 +7,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import proto, { type temporal } from '@temporalio/proto';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
-import type { InstanceInput, InstanceReport } from '../../core/workflow-contract.ts';
+import type { EngineInput, InstanceInput, InstanceReport } from '../../core/workflow-contract.ts';
 import { installRuntime } from '../../platform/temporal-runtime.ts';
 import { bundleWorkflows } from '../../platform/workflow-bundle.ts';
 import { temporalAddress } from '../support/database.ts';
@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const input: InstanceInput = { runid: 'r', task_id: 't', attempt: 1, timeout_s: 30, heartbeat_timeout_s: 10, title: 'test' };
 type Fakes = {
-  shell: () => Promise<InstanceReport>;
+  shell: (input: EngineInput) => Promise<InstanceReport>;
   finishInstances?: (item: { outcome: { status: string; code: string } }) => Promise<InstanceReport>;
 };
 
@@ -38,12 +38,12 @@ async function record(name: string, history: temporal.api.history.v1.IHistory): 
 }
 
 /** Runs one shellTask against these activities; `during` gets its handle. */
-async function run(fakes: Fakes, during?: (handle: { cancel(): Promise<unknown> }) => Promise<void>) {
+async function run(fakes: Fakes, during?: (handle: { cancel(): Promise<unknown> }) => Promise<void>, more: Partial<InstanceInput> = {}) {
   const taskQueue = `test-${randomUUID()}`;
   const worker = await Worker.create({ connection, taskQueue, workflowBundle: { code }, activities: fakes, identity: 'test' });
   const client = new Client({ connection, identity: 'test' });
   return await worker.runUntil(async () => {
-    const handle = await client.workflow.start('shellTask', { taskQueue, workflowId: taskQueue, args: [input] });
+    const handle = await client.workflow.start('shellTask', { taskQueue, workflowId: taskQueue, args: [{ ...input, ...more }] });
     await during?.(handle);
     const result = await handle.result().catch((error: unknown) => error);
     const { status } = await handle.describe();
@@ -130,4 +130,40 @@ test('an instance cancelled through Temporal is ended, even when its activity ne
 test('an execution that was superseded says nothing and closes its workflow', async () => {
   const { result } = await run({ shell: async () => ({ status: 'superseded', code: 'superseded' }) });
   expect(result).toEqual({ status: 'superseded', code: 'superseded' });
+});
+
+const short = { patience_ms: 300 };
+const scheduled = ({ events }: temporal.api.history.v1.IHistory) =>
+  (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: a }) => (a ? [a.activityId] : []));
+
+test('short work costs no activity of its own', async () => {
+  const { result, history } = await run({ shell: async () => ({ status: 'completed', code: 'ok' }) }, undefined, short);
+  expect(result).toEqual({ status: 'completed', code: 'ok' });
+  expect(scheduled(history)).toEqual([]);
+});
+
+test('work that is not over within its patience goes on under one activity', async () => {
+  const inputs: EngineInput[] = [];
+  const shell = async (given: EngineInput): Promise<InstanceReport> => {
+    inputs.push(given);
+    return given.patience_ms ? { status: 'going_on', code: '' } : { status: 'completed', code: 'ok' };
+  };
+  const { result, history } = await run({ shell }, undefined, short);
+  expect(result).toEqual({ status: 'completed', code: 'ok' });
+  expect(inputs).toEqual([
+    { runid: 'r', patience_ms: 300 },
+    { runid: 'r', earlier: 1 },
+  ]);
+  expect(scheduled(history)).toEqual(['engine']);
+});
+
+test('short work that could not even begin is taken up by an activity that is tried again', async () => {
+  let executions = 0;
+  const shell = async (): Promise<InstanceReport> => {
+    executions += 1;
+    if (executions < 3) throw new Error('the surroundings');
+    return { status: 'completed', code: 'ok' };
+  };
+  expect((await run({ shell }, undefined, short)).status).toBe('COMPLETED');
+  expect(executions).toBe(3);
 });

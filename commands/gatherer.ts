@@ -3,8 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 type GathererOptions<Item, Result> = {
   /** Does them all in one transaction, in any order; answers in the order of the items. */
   run(items: Item[]): Promise<Result[]>;
-  /** Whether so much is going on that waiting a moment for others pays. */
-  crowded(): boolean;
+  /** Whether so much is going on that waiting a moment for others pays; absent: never. */
+  crowded?(): boolean;
+  /** Whether the pieces of a group that failed may be done again one by one: nothing of it was done, or repeating it is harmless. Absent: always. */
+  again?(cause: unknown): boolean;
 };
 
 const BATCH = 100;
@@ -13,7 +15,7 @@ const GATHER_MS = 20;
 
 /**
  * Does small pieces of work in groups: one group is under way at a time, and what comes meanwhile goes into the next. What comes alone waits
- * for nobody. A group that fails is repeated one by one, so that a bad piece fails alone.
+ * for nobody. A group that fails is repeated one by one where it may be, so that a bad piece fails alone.
  */
 export class Gatherer<Item, Result> {
   private readonly options: GathererOptions<Item, Result>;
@@ -34,7 +36,7 @@ export class Gatherer<Item, Result> {
   private async drain(): Promise<void> {
     this.busy = true;
     while (this.waiting.length > 0) {
-      if (this.options.crowded()) await pause(GATHER_MS);
+      if (this.options.crowded?.()) await pause(GATHER_MS);
       await this.settle(this.waiting.splice(0, BATCH));
     }
     this.busy = false;
@@ -45,8 +47,11 @@ export class Gatherer<Item, Result> {
       const results = await this.options.run(batch.map(({ item }) => item));
       for (const [i, one] of batch.entries()) one.resolve(results[i] as Result);
     } catch (cause) {
-      if (batch.length === 1) return batch[0]?.reject(cause);
-      for (const one of batch) await this.settle([one]);
+      const again = batch.length > 1 && (this.options.again?.(cause) ?? true);
+      for (const one of batch) {
+        if (again) await this.settle([one]);
+        else one.reject(cause);
+      }
     }
   }
 }
