@@ -70,7 +70,7 @@ export async function writeAdmissions(em: Em, admissions: readonly Admission[]):
 /**
  * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds: a task that was moved to another queue meanwhile has
  * neither room nor worker there. The pool's sequence is read where its row is locked
- * already. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
+ * already, and `created_at`, by which waiting is judged, is taken under the task's lock. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
  */
 const ADMIT = `
 with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) as a(uuid, runid, worker, queue, need)),
@@ -82,8 +82,8 @@ t as (
   where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked and tasks.queue = a.queue and tasks.need = a.need
   returning tasks.*, a.runid, a.worker),
 i as (
-  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by)
-  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags, due_at,
+  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, created_at, due_at, stop_by)
+  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags, clock_timestamp(), due_at,
     due_at + make_interval(secs => ${STOP_MARGIN_S}) from t),
 g as (
   insert into grants (runid, queue, pool, worker, cpu, memory_mb, acquire_seq)

@@ -1,11 +1,9 @@
-import { ended } from '../core/outcome.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { CancelWish } from '../schemas/task.ts';
 import { actorName, type CommandContext } from './context.ts';
-import { STOP_MARGIN_S } from './end-overdue.ts';
-import { finishInstances } from './finish-instances.ts';
 import { lockLine } from './lock-line.ts';
 import { lockTask, refuseFinal } from './lock-task.ts';
+import { stopInstance } from './stop-instance.ts';
 import { writeAudit } from './write-audit.ts';
 
 /**
@@ -22,7 +20,7 @@ export async function cancelTask(ctx: CommandContext, uuid: string, wish: Cancel
     const row = await lockTask(em, ctx, uuid);
     if (row.status === 'cancelled') return;
     refuseFinal(row, 'cancelled');
-    if (row.status === 'processing') await stopInstance(em, { ctx, uuid, reason, grace_s });
+    if (row.status === 'processing') await stopInstance(em, ctx, { uuid, reason, grace_s, as: null });
     else await cancelWaiting(em, { ctx, uuid, reason, from: row.status });
     await writeAudit(em, {
       actor: actorName(ctx.actor),
@@ -34,30 +32,6 @@ export async function cancelTask(ctx: CommandContext, uuid: string, wish: Cancel
       after: { cancel_requested: true, reason, grace_s },
     });
   });
-}
-
-type Stop = { ctx: CommandContext; uuid: string; reason: string | null; grace_s: number | null };
-
-async function stopInstance(em: Em, { ctx, uuid, reason, grace_s }: Stop): Promise<void> {
-  await query(
-    em,
-    `update tasks set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancel_reason = $2 where uuid = $1`,
-    [uuid, reason],
-  );
-  const rows = await query<{ runid: string; status: string }>(
-    em,
-    `update instances set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancel_grace_s = least(cancel_grace_s, $2::int4),
-       stop_by = least(stop_by, clock_timestamp() + make_interval(secs => coalesce($2::int4, 0) + ${STOP_MARGIN_S}))
-     where task_id = $1 and status in ('starting', 'running') returning runid, status`,
-    [uuid, grace_s],
-  );
-  const unclaimed = rows.filter((row) => row.status === 'starting');
-  const outcome = ended('cancelled', { code: 'cancelled', message: 'cancelled before a worker took it' });
-  await finishInstances(
-    em,
-    unclaimed.map(({ runid }) => ({ runid, lease_epoch: null, outcome })),
-    actorName(ctx.actor),
-  );
 }
 
 type Waiting = { ctx: CommandContext; uuid: string; reason: string | null; from: string };

@@ -1,6 +1,7 @@
 import { EngineError } from '../core/errors.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { TaskChange } from '../schemas/task.ts';
+import { checkBinding } from './check-sla-binding.ts';
 import { actorName, type CommandContext } from './context.ts';
 import { type LockedTask, lockTask, refuseFinal } from './lock-task.ts';
 import { placeWaiting } from './place-waiting.ts';
@@ -25,6 +26,7 @@ export async function changeTask(ctx: CommandContext, uuid: string, change: Task
     refuseFinal(task, 'changed');
     refuseUnderWay(task, change);
     if (change.queue !== undefined && change.queue !== task.queue) await refuseClosedQueue(em, task, change.queue);
+    await checkBinding({ em, actor: ctx.actor }, { sla_id: change.sla_id, scope: 'task' });
     const before = await valuesOf(em, uuid, change);
     await query(em, CHANGE, [uuid, ...columns(change)]);
     await placeWaiting(em, { uuid, why: 'changed', actor: actorName(ctx.actor) });
@@ -53,7 +55,17 @@ async function valuesOf(em: Em, uuid: string, change: TaskChange): Promise<Recor
   return Object.fromEntries(Object.keys(change).map((column) => [column, rows[0]?.task[column]]));
 }
 
-const COLUMNS = ['priority', 'queue', 'timeout', 'tags', 'not_before', 'queue_timeout_s', 'start_timeout_s', 'total_timeout_s'] as const;
+const COLUMNS = [
+  'priority',
+  'queue',
+  'timeout',
+  'tags',
+  'not_before',
+  'queue_timeout_s',
+  'start_timeout_s',
+  'total_timeout_s',
+  'sla_id',
+] as const;
 
 /** For each column whether it changes, and its new value: null may mean "take it away". */
 const columns = (change: TaskChange): unknown[] =>
@@ -74,9 +86,10 @@ with c as (
     case when $12 then $13::int4 else t.queue_timeout_s end as queue_timeout_s,
     case when $14 then $15::int4 else t.start_timeout_s end as start_timeout_s,
     case when $16 then $17::int4 else t.total_timeout_s end as total_timeout_s,
+    case when $18 then $19::int4 else t.sla_id end as sla_id,
     case when $10 and t.attempt = 0 then greatest(least(t.eligible_at, now()), $11::timestamptz) else t.eligible_at end as eligible_at
   from tasks t where t.uuid = $1)
 update tasks set priority = c.priority, queue = c.queue, timeout = c.timeout, tags = c.tags, not_before = c.not_before,
-  queue_timeout_s = c.queue_timeout_s, start_timeout_s = c.start_timeout_s, total_timeout_s = c.total_timeout_s, eligible_at = c.eligible_at,
+  queue_timeout_s = c.queue_timeout_s, start_timeout_s = c.start_timeout_s, total_timeout_s = c.total_timeout_s, sla_id = c.sla_id, eligible_at = c.eligible_at,
   vtime = c.eligible_at - make_interval(secs => c.priority * q.step_s)
 from c join queues q on q.name = c.queue where tasks.uuid = c.uuid`;

@@ -4,7 +4,13 @@ import { type Em, query } from '../entities/sql.ts';
 import { type CommandContext, seesAll } from './context.ts';
 
 /** What an SLA is about to be attached to. `pointer`: where the request names it. */
-export type Binding = { sla_id: number | null | undefined; scope: Scope; pointer?: string };
+export type Binding = { sla_id?: number | null | undefined; scope: Scope; pointer?: string };
+
+/** A change as entities spell it. */
+export function withSla<T extends object>(change: T & { sla_id?: number | null | undefined }) {
+  const { sla_id, ...rest } = change;
+  return sla_id === undefined ? rest : { ...rest, sla: sla_id };
+}
 
 const refused = (pointer: string, detail: string): EngineError =>
   new EngineError('invalid_input', `sla_id: ${detail}`, { errors: [{ pointer, detail }] });

@@ -115,7 +115,7 @@ with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.concurrency_key
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.stop_as, t.concurrency_key
   from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 owned as (
@@ -127,7 +127,10 @@ i as (
   where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
     instances.progress, locked.held,
-    case when f.next in ('queued', 'pending') and locked.cancel then 'cancelled' when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
+    case when locked.stop_as = 'failed' and f.next <> 'completed' then 'failed'
+      when locked.stop_as = 'retry' and f.next in ('cancelled', 'failed') and f.code <> 'total_timeout' then case when locked.held then 'pending' else 'queued' end
+      when f.next in ('queued', 'pending') and locked.cancel and locked.stop_as is null then 'cancelled'
+      when f.next = 'queued' and locked.held then 'pending' else f.next end as decided),
 lg as (
   select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
   from grants join i on i.runid = grants.runid where coalesce(grants.released_at, 'infinity') = 'infinity'),
@@ -159,11 +162,13 @@ t as (
   update tasks set
     status = i.decided,
     pending_reason = case when i.decided = 'pending' then case when i.held then 'hold' else 'retry' end end,
-    status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' then coalesce(tasks.cancel_reason, i.code) else i.code end,
+    status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' or tasks.stop_as = 'failed' then coalesce(tasks.cancel_reason, i.code) else i.code end,
     not_before = case when i.decided = 'pending' then clock_timestamp() + make_interval(secs => i.delay_s) else tasks.not_before end,
     queued_at = case when i.decided = 'queued' then clock_timestamp() else tasks.queued_at end,
     completed_at = case when i.decided in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
     retries_used = tasks.retries_used + i.charged,
+    cancel_requested_at = case when tasks.stop_as is null then tasks.cancel_requested_at end,
+    stop_as = null,
     start_timeouts = case when i.code = 'start_timeout' then tasks.start_timeouts + 1 else 0 end,
     progress = i.progress,
     result = i.result,

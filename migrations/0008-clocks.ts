@@ -198,13 +198,16 @@ begin
     where c.task_id = any(tasks_hit) and c.kind in ('all', 'any') and c.stopped_at is null and c.broken_at is null)
   select array_agg(id), array_agg(at) into ids, instants from c where at is not null;
   if ids is not null then perform sla_break(ids, instants, 'combined'); end if;
-  update sla_clocks c set stopped_at = coalesce(l.at, t.completed_at, clock_timestamp()), note = case t.status when 'completed' then 'met' else t.status end,
-    state = case when c.broken_at is not null then 'broken' when t.status = 'completed' then 'met' else 'void' end
-  from sla_conditions k, tasks t, lateral (
-    select max(e.stopped_at) as at, bool_or(e.stopped_at is null) as open from sla_conditions m join sla_clocks e on e.condition_id = m.id
-    where m.sla_version_id = k.sla_version_id and m.parent = k.path and e.task_id = c.task_id) l
-  where c.task_id = any(tasks_hit) and c.kind in ('all', 'any') and c.stopped_at is null and k.id = c.condition_id and t.uuid = c.task_id
-    and (t.status in ${FINAL} or c.eligible_at <> t.eligible_at) and l.open is not true;
+  with x as (
+    select c.id, coalesce(l.at, t.completed_at, clock_timestamp()) as at, t.status from sla_clocks c join sla_conditions k on k.id = c.condition_id
+      join tasks t on t.uuid = c.task_id, lateral (
+        select max(e.stopped_at) as at, bool_or(e.stopped_at is null) as open from sla_conditions m join sla_clocks e on e.condition_id = m.id
+        where m.sla_version_id = k.sla_version_id and m.parent = k.path and e.task_id = c.task_id) l
+    where c.task_id = any(tasks_hit) and c.kind in ('all', 'any') and c.stopped_at is null
+      and (t.status in ${FINAL} or c.eligible_at <> t.eligible_at) and l.open is not true)
+  update sla_clocks c set stopped_at = x.at, note = case x.status when 'completed' then 'met' else x.status end,
+    state = case when c.broken_at is not null then 'broken' when x.status = 'completed' then 'met' else 'void' end
+  from x where c.id = x.id;
 end $$`;
 
 /**

@@ -19,12 +19,13 @@ begin
       (q.sla_id, 'queue:' || q.name, 4), (o.sla_id, 'pool:' || o.name, 5)) as b(sla_id, scope, rank)
     join slas s on s.id = b.sla_id and s.enabled and s.deleted_at is null and s.id = coalesce(which, s.id)
     join sla_versions v on v.sla_id = s.id and v.version = s.current_version
-  where t.uuid = any(ids) and not exists (select 1 from cause where cause.uuid = t.uuid and cause.sla_id = s.id)
+  where t.uuid = any(ids) and t.eligible_at <= clock_timestamp() + interval '1 second'
+    and not exists (select 1 from cause where cause.uuid = t.uuid and cause.sla_id = s.id)
   order by t.uuid, s.id, b.rank
   on conflict (task_id, sla_id) do update set eligible_at = excluded.eligible_at, scope = excluded.scope, updated_at = now(),
     sla_version_id = case when exists (select 1 from sla_clocks e where e.task_id = excluded.task_id and e.sla_id = excluded.sla_id and e.stopped_at is null)
       then task_slas.sla_version_id else excluded.sla_version_id end
-    where task_slas.eligible_at <> excluded.eligible_at;
+    where task_slas.eligible_at <> excluded.eligible_at or task_slas.scope <> excluded.scope;
   perform sla_settle(ids);
 end $$`;
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { QueuePolicy } from '../core/admission-state.ts';
 import { Name, Priority } from './limits.ts';
 import { DoorStatus } from './pool.ts';
+import { SlaId } from './sla.ts';
 
 const capacity = z.int().min(0).max(1_000_000).describe('instances that may hold resources at once');
 const priority = Priority.describe('0–100, higher is served first');
@@ -23,6 +24,7 @@ export const QueueCreation = z
     policy: policy.default('backfill'),
     reserve_after_s: reserve_after_s.default(120),
     strict_priority: strict_priority.default(false),
+    sla_id: SlaId.default(null).describe('SLA that holds for all its tasks, and for itself'),
   })
   .meta({ id: 'QueueCreation' });
 export type QueueCreation = z.output<typeof QueueCreation>;
@@ -36,6 +38,7 @@ export const QueueChange = z
     policy: policy.optional(),
     reserve_after_s: reserve_after_s.optional(),
     strict_priority: strict_priority.optional(),
+    sla_id: SlaId.optional(),
   })
   .refine((change) => Object.keys(change).length > 0, 'must change something')
   .meta({ id: 'QueueChange', minProperties: 1 });
@@ -56,6 +59,8 @@ export const Queue = z
     policy: z.enum(QueuePolicy),
     reserve_after_s: z.int(),
     strict_priority: z.boolean(),
+    sla_id: z.int().nullable(),
+    resume_at: z.iso.datetime().nullable().describe('when a hold by an SLA ends by itself'),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
   })

@@ -62,6 +62,7 @@ import { listTaskInstancesRoute } from './tasks/list-task-instances.ts';
 import { listTasksRoute } from './tasks/list-tasks.ts';
 import { retryTaskRoute } from './tasks/retry-task.ts';
 import { submitTasksRoute } from './tasks/submit-tasks.ts';
+import { changeTemplateRoute } from './templates/change-template.ts';
 import { createTemplateRoute } from './templates/create-template.ts';
 import { createTemplateVersionRoute } from './templates/create-template-version.ts';
 import { deleteTemplateRoute } from './templates/delete-template.ts';
@@ -102,6 +103,7 @@ export const routes: readonly Route[] = [
   getInstanceRoute,
   listInstancesRoute,
   streamInstanceLogsRoute,
+  changeTemplateRoute,
   createTemplateVersionRoute,
   createTemplateRoute,
   deleteTemplateRoute,

@@ -49,7 +49,7 @@ const BUGS: Bug[] = [
   },
   {
     name: 'an end does not see that somebody wanted to cancel',
-    from: 'and locked.cancel then',
+    from: 'and locked.cancel and locked.stop_as is null then',
     to: 'and false then',
     finding: /although it was to be cancelled/,
   },
