@@ -1,6 +1,6 @@
 import { type Em, query } from '../entities/sql.ts';
 
-const FEEDS = ['notifications'] as const;
+const FEEDS = ['breaches', 'notifications'] as const;
 export type FeedName = (typeof FEEDS)[number];
 
 /**

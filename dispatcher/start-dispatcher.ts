@@ -4,6 +4,7 @@ import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
+import { BreachStarter } from './breach-starter.ts';
 import { BulkWorker } from './bulk-worker.ts';
 import { Deliverer } from './deliverer.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -15,6 +16,8 @@ import { Reconciler } from './reconciler.ts';
 import { ScheduleMirror } from './schedule-mirror.ts';
 import { ScheduleSweeper } from './schedule-sweeper.ts';
 import { createSenders } from './senders.ts';
+import { SlaKeeper } from './sla-keeper.ts';
+import { SlaSweeper } from './sla-sweeper.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
@@ -39,12 +42,17 @@ export function startDispatcher(options: Options): RunningDispatcher {
   };
   const dispatcher = new Dispatcher(deps);
   const poke = () => dispatcher.poke();
-  const orchestrator = new OrchestratorWorker(deps, poke);
-  const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
-  const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
   const senders = createSenders(config, options.fork);
   const deliverer = new Deliverer({ ...deps, senders });
-  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke), deliverer, new FeedPublisher(deps)];
+  const acted = () => {
+    poke();
+    deliverer.poke();
+  };
+  const orchestrator = new OrchestratorWorker(deps, { fired: poke, acted });
+  const slas = [new SlaSweeper(deps, new BreachStarter(deps, dispatcher.link)), new SlaKeeper(deps, poke)];
+  const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
+  const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
+  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke), deliverer, new FeedPublisher(deps), ...slas];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

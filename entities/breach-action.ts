@@ -24,6 +24,10 @@ const BreachActionSchema = defineEntity({
   },
   indexes: [
     {
+      name: 'idx_breach_actions_waiting',
+      expression: `create index idx_breach_actions_waiting on breach_actions (breach_id) where state = 'waiting'`,
+    },
+    {
       name: 'idx_breach_actions_target',
       expression: `create index idx_breach_actions_target on breach_actions (target, ended_at) where target is not null and state = 'done'`,
     },

@@ -32,6 +32,7 @@ const BreachSchema = defineEntity({
     resolved_by: p.text().nullable(),
     note: p.text().nullable(),
     cooled: p.boolean().nullable(),
+    lease_at: p.datetime(3).nullable(),
     workflow_at: p.datetime(3).nullable(),
     marked_runid: p.uuid().nullable(),
     seq: p.bigint('number').nullable(),
@@ -59,7 +60,7 @@ const BreachSchema = defineEntity({
 /**
  * One condition broken once by one subject at one stage: the unique key says so, whoever looks. `due_at`: the instant that was missed; `fired_at`: when it was told.
  * `cooled`: others of its kind acted shortly before, so it tells nobody; null: not decided. `workflow_at`: when its workflow was started, null makes the row its own
- * outbox. `marked_runid`: the instance whose workflow shows it. `seq`: its place in the stream, null when it is to be shown (again).
+ * outbox; `lease_at`: when somebody last tried. `marked_runid`: the instance whose workflow shows it. `seq`: its place in the stream, null when it is to be shown (again).
  */
 export class Breach extends BreachSchema.class {}
 BreachSchema.setClass(Breach);

@@ -4,10 +4,13 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  defineSignal,
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { ended, type Outcome } from '../core/outcome.ts';
 import {
@@ -17,7 +20,10 @@ import {
   type FallbackFinish,
   type InstanceInput,
   type InstanceReport,
+  SLA_BREACHED_SIGNAL,
 } from '../core/workflow-contract.ts';
+
+const slaBreached = defineSignal<[string[]]>(SLA_BREACHED_SIGNAL);
 
 /** Seconds that an activity has beyond the task's own time-out, which it enforces itself, to stop its work and store the end. */
 const STOP_AND_STORE_S = 120;
@@ -31,6 +37,7 @@ const ANSWER_MS = 4_000;
  * @param kind engine and name of its activity; part of stored histories, never renamed
  */
 export async function executeInstance(kind: string, input: InstanceInput): Promise<InstanceReport> {
+  setHandler(slaBreached, (names) => upsertSearchAttributes({ OrchSlaBreach: names }));
   describeProgress(input, 'running');
   const report = await run(kind, input).catch((error: unknown) => finishInstead(input, outcomeOf(error)));
   describeProgress(input, `${report.status} (${report.code})`);

@@ -4,3 +4,4 @@ export { dockerTask } from './docker-task.ts';
 export { emptyTask } from './empty-task.ts';
 export { httpTask } from './http-task.ts';
 export { shellTask } from './shell-task.ts';
+export { slaBreach } from './sla-breach.ts';

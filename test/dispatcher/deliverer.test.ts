@@ -27,7 +27,6 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await emptyDatabase(em);
-  await query(em, 'truncate deliveries, notifications');
   receiver = await Receiver.start();
   user_id = (await makeUser(em)).id;
   await storeTestSecret(em, { name: 'new', value: whsec(NEW_KEY), hosts: ['127.0.0.1'], granted_to: ['ada'] });
