@@ -3,14 +3,16 @@ import { extendDeadlines } from '../commands/insert-sla-version.ts';
 import { takeBackLoans } from '../commands/lend-pool.ts';
 import { noteMarked, type UnmarkedInstance, unmarkedInstances } from '../commands/mark-breached.ts';
 import { resumeDue } from '../commands/resume-due.ts';
+import { sampleWatches, syncWatches } from '../commands/watch-groups.ts';
 import { SLA_BREACHED_SIGNAL } from '../core/workflow-contract.ts';
 import type { DispatcherDeps } from './deps.ts';
 
 const DEADLINES_EVERY_MS = 600_000;
 const SIGNAL_MS = 5_000;
+const SYNC_EVERY_MS = 5_000;
 
 /**
- * What SLAs have lying about: holds, pauses and loans that end by themselves, breaches that were snoozed, deadlines of the coming year, marks on the workflows of
+ * What SLAs have lying about: holds, pauses and loans that end by themselves, breaches that were snoozed, groups that are watched, deadlines of the coming year, marks on the workflows of
  * breached tasks. Each second; any number may run.
  */
 export class SlaKeeper {
@@ -19,6 +21,7 @@ export class SlaKeeper {
   private timer: NodeJS.Timeout | null = null;
   private working: Promise<void> | null = null;
   private extended_at = -Infinity;
+  private synced_at = -Infinity;
 
   /** @param poke called when something may start again */
   constructor(deps: DispatcherDeps, poke: () => void) {
@@ -51,6 +54,7 @@ export class SlaKeeper {
     await this.guarded('loans that are over', () => takeBackLoans(fork()));
     await this.guarded('snoozed breaches', () => wakeSnoozed(fork()));
     await this.guarded('deadlines', () => this.extend());
+    await this.guarded('watches', () => this.watch());
     await this.guarded('marks on workflows', () => this.markAll());
   }
 
@@ -60,6 +64,14 @@ export class SlaKeeper {
     } catch (cause) {
       this.deps.logger.debug({ err: cause, what }, 'SLAs: something could not be looked after; tried again with the next look');
     }
+  }
+
+  private async watch(): Promise<void> {
+    if (performance.now() - this.synced_at > SYNC_EVERY_MS) {
+      await syncWatches(this.deps.fork());
+      this.synced_at = performance.now();
+    }
+    await sampleWatches(this.deps.fork());
   }
 
   private async extend(): Promise<void> {

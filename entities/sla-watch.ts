@@ -23,7 +23,7 @@ const SlaWatchSchema = defineEntity({
     value: p.double().nullable(),
     epoch: p.integer().default(0),
     breach: () => p.manyToOne(Breach).fieldName('breach_id').ref().nullable().deleteRule('set null').updateRule('no action'),
-    note: p.text().nullable(),
+    memory: p.json<Record<string, unknown>>().defaultRaw(`'{}'::jsonb`),
     bound_at: p.datetime(3).defaultRaw('now()'),
     next_at: p.datetime(3).defaultRaw('now()').index('idx_sla_watches_due'),
     ...times,
@@ -33,7 +33,8 @@ const SlaWatchSchema = defineEntity({
 
 /**
  * One condition of a group on one subject, as it was last sampled. `since_at`: since when it has been in `state`; `value`: the last sample. A change of the SLA that leaves the
- * condition as it was (`fingerprint`) leaves all of this as it is. `epoch` counts its breaches; `breach`: the one that is going on.
+ * condition as it was (`fingerprint`) leaves all of this as it is. `epoch` counts its breaches; `breach`: the one that is going on. `memory`: how far
+ * each member has looked (see `core/sla-sample.ts`).
  */
 export class SlaWatch extends SlaWatchSchema.class {}
 SlaWatchSchema.setClass(SlaWatch);
