@@ -12,11 +12,12 @@ export type SenderSettings = Pick<Config, 'DATA_DIR' | 'OUTBOUND_ALLOW' | 'SECRE
 
 const SMTP_TIMEOUT_MS = 15_000;
 
-/** The ways out of this process: webhooks through the outbound guard, mail by the configured server. `close` ends their connections. */
+/** The ways out of this process: webhooks through the outbound guard, mail by the configured server. `close` ends their connections, and may be called twice. */
 export function createSenders(config: SenderSettings, fork: () => Em): Senders & { close(): Promise<void> } {
   const agent = createOutboundAgent(parseOutboundAllow(config.OUTBOUND_ALLOW));
   const mailer = mailerOf(config);
   let vault: Promise<Vault> | null = null;
+  let closing: Promise<void> | null = null;
   return {
     webhook: (webhook) => sendWebhook(agent, webhook),
     mail: mailer && ((email) => mailer.send(email)),
@@ -26,7 +27,8 @@ export function createSenders(config: SenderSettings, fork: () => Em): Senders &
     },
     close: async () => {
       mailer?.close();
-      await agent.close();
+      closing ??= agent.close();
+      await closing;
     },
   };
 }

@@ -5,6 +5,10 @@ import { getRetentionRunRoute } from './admin/get-retention-run.ts';
 import { listRetentionRunsRoute } from './admin/list-retention-runs.ts';
 import { requestRetentionRoute } from './admin/request-retention.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
+import { acknowledgeBreachRoute, resolveBreachRoute, snoozeBreachRoute } from './breaches/change-breach.ts';
+import { getBreachRoute } from './breaches/get-breach.ts';
+import { listBreachesRoute } from './breaches/list-breaches.ts';
+import { streamBreachesRoute } from './breaches/stream-breaches.ts';
 import { cancelBulkActionRoute } from './bulk-actions/cancel-bulk-action.ts';
 import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
 import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
@@ -50,6 +54,15 @@ import { createSecretRoute } from './secrets/create-secret.ts';
 import { deleteSecretRoute } from './secrets/delete-secret.ts';
 import { listSecretsRoute } from './secrets/list-secrets.ts';
 import { replaceSecretRoute } from './secrets/replace-secret.ts';
+import { changeSlaRoute } from './slas/change-sla.ts';
+import { createSlaRoute } from './slas/create-sla.ts';
+import { deleteSlaRoute } from './slas/delete-sla.ts';
+import { getComplianceRoute } from './slas/get-compliance.ts';
+import { getSlaRoute } from './slas/get-sla.ts';
+import { listSlaVersionsRoute } from './slas/list-sla-versions.ts';
+import { listSlasRoute } from './slas/list-slas.ts';
+import { rebindSlaRoute } from './slas/rebind-sla.ts';
+import { testSlaRoute } from './slas/test-sla.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
 import { changeTaskRoute } from './tasks/change-task.ts';
 import { explainTaskRoute } from './tasks/explain-task.ts';
@@ -155,6 +168,21 @@ export const routes: readonly Route[] = [
   pauseScheduleRoute,
   resumeScheduleRoute,
   runScheduleNowRoute,
+  createSlaRoute,
+  listSlasRoute,
+  getSlaRoute,
+  changeSlaRoute,
+  deleteSlaRoute,
+  listSlaVersionsRoute,
+  rebindSlaRoute,
+  testSlaRoute,
+  getComplianceRoute,
+  streamBreachesRoute,
+  listBreachesRoute,
+  getBreachRoute,
+  acknowledgeBreachRoute,
+  snoozeBreachRoute,
+  resolveBreachRoute,
   streamNotificationsRoute,
   listNotificationsRoute,
   readNotificationRoute,

@@ -12,3 +12,5 @@ export const SchedulePath = z.strictObject({ id: z.uuid().toLowerCase() });
 export const BackfillPath = z.strictObject({ id: z.uuid().toLowerCase(), backfill: z.uuid().toLowerCase() });
 export const NotificationPath = z.strictObject({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 export const DeliveryPath = z.strictObject({ id: z.uuid().toLowerCase() });
+export const SlaPath = z.strictObject({ id: z.coerce.number().int().min(1).max(2_147_483_647) });
+export const BreachPath = z.strictObject({ id: z.uuid().toLowerCase() });

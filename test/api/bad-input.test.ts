@@ -86,6 +86,11 @@ const fingerprint = async (): Promise<string> => {
     'bulk_actions',
     'bulk_action_items',
     'task_dependencies',
+    'slas',
+    'sla_versions',
+    'breaches',
+    'deliveries',
+    'notifications',
   ];
   const counts = tables.map(
     (table) => `(select count(*) || '/' || coalesce(max(updated_at)::text, '') from ${table} where updated_at < 'infinity') as ${table}`,

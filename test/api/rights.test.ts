@@ -50,7 +50,9 @@ it('rights are the ones that were agreed', () => {
   expect(ids('admin')).toEqual([...people, ...secrets, ...house, 'getInvariants', 'listAuditLog'].sort());
   const doors = ['create', 'change', 'delete', 'hold', 'resume', 'drain'].flatMap((verb) => [`${verb}Queue`, `${verb}Pool`]);
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
-  expect(ids('operator')).toEqual([...doors, ...workers, 'createTemplate', 'createTemplateVersion', 'deleteTemplate'].sort());
+  expect(ids('operator')).toEqual(
+    [...doors, ...workers, 'createTemplate', 'changeTemplate', 'createTemplateVersion', 'deleteTemplate'].sort(),
+  );
 });
 
 describe.each(named)('%s', (_name, route) => {

@@ -6,6 +6,7 @@ import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
 import { NOTICE_CASES } from './route-cases-notices.ts';
+import { SLA_CASES } from './route-cases-slas.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
 export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string }; owner?: true };
@@ -144,6 +145,7 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
     at_most_once: false,
     quota_cost: 0,
   })),
+  changeTemplate: at((id) => `/templates/${id}`, template, { body: { sla_id: null } }),
   createTemplateVersion: at((id) => `/templates/${id}/versions`, template, {
     body: { description: 'new', parameters: { n: 2 }, schema: {}, cpu: 2 },
   }),
@@ -219,6 +221,7 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   getBackfill: at((id) => `/schedules/${id}`, ownBackfill, own),
   cancelBackfill: at((id) => `/schedules/${id}/cancel`, ownBackfill, { ...own, body: { cancel_tasks: true } }),
   ...NOTICE_CASES,
+  ...SLA_CASES,
   listAuditLog: fixed('/audit-log'),
   getInvariants: fixed('/admin/invariants'),
   getDatabase: fixed('/admin/database'),
