@@ -21,6 +21,15 @@ const GAUGES: Record<keyof Gauges, { help: string; labels: string[] }> = {
   pool_total_memory_mb: { help: 'memory of a pool in MB', labels: ['pool'] },
   pool_used_memory_mb: { help: 'memory of a pool that is reserved, in MB', labels: ['pool'] },
   workers: { help: 'workers by pool and status; alive ones only are active or drain', labels: ['pool', 'status'] },
+  sla_open_clocks: { help: 'clocks that run', labels: ['sla'] },
+  sla_open_breaches: { help: 'breaches that are not resolved', labels: ['sla', 'state'] },
+  sla_overdue_seconds: {
+    help: 'how long the longest overdue clock has waited to be told of; more than 10 means that no dispatcher sweeps',
+    labels: [],
+  },
+  sla_fire_lag_seconds: { help: 'time from a due time to its breach, of breaches of the last hour', labels: ['quantile'] },
+  sla_actions: { help: 'actions of breaches of the last 24 hours by result', labels: ['action', 'result'] },
+  deliveries: { help: 'webhooks and mails of the last 24 hours by state', labels: ['channel', 'state'] },
   retention_removed_rows: { help: 'rows that the latest run of the retention removed', labels: ['table'] },
   retention_last_success_timestamp_seconds: { help: 'when the retention last came to its end', labels: [] },
 };
