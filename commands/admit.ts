@@ -1,11 +1,14 @@
 import { uuidv7 } from 'uuidv7';
-import type { Admission } from '../core/admission.ts';
+import type { Admission, Refusal } from '../core/admission.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { chooseTasks } from './choose-tasks.ts';
+import { type Choosing, chooseTasks } from './choose-tasks.ts';
+import { chargeStarts, clearTheWay, type Obstacles, obstaclesOf } from './clear-the-way.ts';
 import { STOP_MARGIN_S } from './end-overdue.ts';
+import { untilToken } from './rate-buckets.ts';
 import { recordDecisions } from './record-decisions.ts';
 import { settleKeys } from './settle-keys.ts';
 import { loadRoom, type RoomRows, waitingQueues } from './snapshot.ts';
+import { openThrottled } from './throttle-tasks.ts';
 
 /** An instance that holds its grant and waits for its workflow: all that starting it needs. `timeout` in seconds; `p90_s`: see `core/run-time.ts`. */
 export type AdmittedInstance = {
@@ -25,52 +28,93 @@ export type AdmittedInstance = {
   p90_s: number | null;
 };
 
-/** `record`: write down why heads of groups did not start, for those that have no such row of the last second. */
-export type AdmitOptions = { limit?: number; lost_after_s?: number; record?: boolean };
+/**
+ * `record`: write down why heads of groups did not start, for those that have no such row of the last second. `on_token`: called with the milliseconds until a token
+ * comes that tasks wait for, or until there is more to do.
+ */
+export type AdmitOptions = { limit?: number; lost_after_s?: number; record?: boolean; on_token?: (in_ms: number) => void };
+
+/** Passes of one call: each but the last has taken tasks without a token out of the way, or made buckets, so that the next one sees further. */
+const MOST_PASSES = 50;
 
 /**
  * One admission pass in one transaction: locks queues, pools and workers, chooses tasks and the worker each runs on, and writes instances,
  * grants, counters, states and history. Several dispatchers may run it at once. The caller starts the workflows after the commit.
  * @returns the admitted instances, in no order; empty when nothing could start
  */
-export async function admit(em: Em, { limit = 200, lost_after_s = 60, record = true }: AdmitOptions = {}): Promise<AdmittedInstance[]> {
-  const { queues: waiting, dirty_keys } = await waitingQueues(em);
-  if (waiting.length === 0) return [];
+export async function admit(em: Em, options: AdmitOptions = {}): Promise<AdmittedInstance[]> {
+  const { queues, dirty_keys, token_in_ms } = await waitingQueues(em);
+  if (queues.length === 0) return [];
   if (dirty_keys) await settleKeys(em);
-  const { admitted, refusals } = await em.transactional(async (tx) => {
-    const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
-    const queues = openQueues(room);
-    if (queues.length === 0) return { admitted: [], refusals: [] };
-    const { admissions, refusals } = (await chooseTasks(tx as Em, room, { queues, limit })).decisions;
-    return { admitted: admissions.length === 0 ? [] : await writeAdmissions(tx as Em, admissions), refusals };
-  });
-  if (record && refusals.length > 0) await recordDecisions(em, refusals);
+  await passTokensOn(em, token_in_ms, options);
+  const { limit = 200 } = options;
+  const admitted: AdmittedInstance[] = [];
+  for (let n = 0; n < MOST_PASSES && admitted.length < limit; n += 1) {
+    const pass = await onePass(em, queues, { ...options, limit: limit - admitted.length });
+    admitted.push(...pass.admitted);
+    if (!(await clearTheWay(em, pass.obstacles, options.on_token ?? NOBODY))) break;
+  }
   return admitted;
 }
 
-/** Queues that could start something; the others are not searched. */
+const NOBODY = (): void => undefined;
+
+/** Lets tasks be candidates whose token has come, and says when the next one does. */
+async function passTokensOn(em: Em, token_in_ms: number | null, { on_token = NOBODY }: AdmitOptions): Promise<void> {
+  const next = token_in_ms !== null && token_in_ms <= 0 ? await openThrottled(em) : token_in_ms;
+  if (next !== null) on_token(next);
+}
+
+type Pass = { admitted: AdmittedInstance[]; obstacles: Obstacles };
+
+async function onePass(em: Em, waiting: readonly string[], options: AdmitOptions & { limit: number }): Promise<Pass> {
+  const { limit, lost_after_s = 60, record = true } = options;
+  const { refusals, ...pass } = await em.transactional(async (tx) => {
+    const room = await loadRoom(tx as Em, waiting, { lock: true, lost_after_s });
+    const queues = openQueues(room);
+    if (queues.length === 0) return { admitted: [], refusals: [], obstacles: obstaclesOf(room, null, null) };
+    return await choose(tx as Em, room, { queues, limit, lock: true });
+  });
+  if (record && refusals.length > 0) await recordDecisions(em, refusals);
+  return pass;
+}
+
+/** Nothing starts while a bucket has to be made first: what waits for that would be passed by others. */
+async function choose(tx: Em, room: RoomRows, choosing: Choosing): Promise<Pass & { refusals: readonly Refusal[] }> {
+  const choice = await chooseTasks(tx, room, choosing);
+  if (choice.missing.length > 0) return { admitted: [], refusals: [], obstacles: obstaclesOf(room, choice, null) };
+  const { admissions, refusals } = choice.decisions;
+  const admitted = admissions.length === 0 ? [] : await writeAdmissions(tx, admissions, room.now);
+  const taken_ms = await chargeStarts(tx, admitted, choice.snapshot);
+  return { admitted, refusals, obstacles: obstaclesOf(room, choice, taken_ms) };
+}
+
+/** Queues that could start something; the others are not searched, nor is one whose own bucket has no token. */
 export function openQueues(room: RoomRows): string[] {
   const poolOpen = new Map(room.pools.map((pool) => [pool.name, pool.status !== 'hold' && room.workers.some((w) => w.pool === pool.name)]));
   return room.queues
     .filter((queue) => queue.status !== 'hold' && queue.current_load < queue.capacity && poolOpen.get(queue.pool))
+    .filter(({ bucket }) => bucket === null || room.buckets.some((b) => b.name === bucket && untilToken(b, room.now) === 0))
     .map((queue) => queue.name);
 }
 
-/** Writes what was chosen, as far as it still holds. In the transaction that holds the locks of `loadRoom`. */
-export async function writeAdmissions(em: Em, admissions: readonly Admission[]): Promise<AdmittedInstance[]> {
+/** Writes what was chosen at `now` (milliseconds), as far as it still holds. In the transaction that holds the locks of `loadRoom`. */
+export async function writeAdmissions(em: Em, admissions: readonly Admission[], now: number): Promise<AdmittedInstance[]> {
   return await query<AdmittedInstance>(em, ADMIT, [
     admissions.map((a) => a.uuid),
     admissions.map(() => uuidv7()),
     admissions.map((a) => a.worker),
     admissions.map((a) => a.queue),
     admissions.map((a) => a.need),
+    now / 1000,
   ]);
 }
 
 /**
  * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds: a task that was moved to another queue meanwhile has
  * neither room nor worker there. The pool's sequence is read where its row is locked
- * already, and `created_at`, by which waiting is judged, is taken under the task's lock. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
+ * already. A decision that another pass is writing down just now is left: waiting for it here could deadlock. Instances are made as of the moment for which it was decided
+ * that they may start. Counters change only here and in finish-instances.ts, always in the statement that writes or releases the grants.
  */
 const ADMIT = `
 with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) as a(uuid, runid, worker, queue, need)),
@@ -82,9 +126,9 @@ t as (
   where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked and tasks.queue = a.queue and tasks.need = a.need
   returning tasks.*, a.runid, a.worker),
 i as (
-  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, created_at, due_at, stop_by)
-  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags, clock_timestamp(), due_at,
-    due_at + make_interval(secs => ${STOP_MARGIN_S}) from t),
+  insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by, created_at)
+  select runid, uuid, attempt, 'task/' || uuid || '/' || attempt, worker, cpu, memory_mb, timeout, tags, due_at,
+    due_at + make_interval(secs => ${STOP_MARGIN_S}), to_timestamp($6::float8) from t),
 g as (
   insert into grants (runid, queue, pool, worker, cpu, memory_mb, acquire_seq)
   select t.runid, t.queue, q.pool, t.worker, t.cpu, t.memory_mb, p.seq + row_number() over (partition by q.pool order by t.runid)

@@ -3,7 +3,7 @@ import { findBackfill } from '../entities/schedule.queries.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { Backfill } from '../schemas/schedule.ts';
 import { audited } from './audited.ts';
-import { cancelTask } from './cancel-task.ts';
+import { cancelTasks } from './cancel-tasks.ts';
 import type { CommandContext } from './context.ts';
 import { lockOwnSchedule } from './schedule-row.ts';
 
@@ -33,9 +33,6 @@ export async function cancelBackfill(ctx: CommandContext, { schedule_id, id, can
 
 async function cancelTasksOf(ctx: CommandContext & { em: Em }, id: string): Promise<void> {
   const sql = `select uuid from tasks where source_id = $1 and status in ('pending', 'queued', 'processing') order by uuid`;
-  for (const { uuid } of await query<{ uuid: string }>(ctx.em, sql, [id])) {
-    await cancelTask(ctx, uuid, 'its backfill was cancelled').catch((error: unknown) => {
-      if (!(error instanceof EngineError)) throw error;
-    });
-  }
+  const uuids = (await query<{ uuid: string }>(ctx.em, sql, [id])).map(({ uuid }) => uuid);
+  await cancelTasks(ctx, uuids, 'its backfill was cancelled');
 }

@@ -11,10 +11,10 @@ import { writeAudit } from './write-audit.ts';
 type Column = keyof TaskChange;
 
 /** What may be changed while an instance is under way: it counts for what comes after. */
-const ANY_TIME: ReadonlySet<string> = new Set<Column>(['tags', 'priority']);
+const ANY_TIME: ReadonlySet<string> = new Set<Column>(['tags', 'priority', 'deadline']);
 
 /**
- * Changes a task: tags and priority until it is final, everything else while it waits. A move to another queue keeps its place by time; a later
+ * Changes a task: tags, priority and deadline until it is final, everything else while it waits. A move to another queue keeps its place by time; a later
  * start time makes it wait, an earlier one or none may queue it.
  * @throws EngineError not_found (also for others' tasks); conflict: final, or it does not wait; invalid_input, conflict, unsatisfiable, too_many: the
  * queue that it is moved to does not take it
@@ -64,6 +64,7 @@ const COLUMNS = [
   'queue_timeout_s',
   'start_timeout_s',
   'total_timeout_s',
+  'deadline',
   'sla_id',
 ] as const;
 
@@ -86,10 +87,12 @@ with c as (
     case when $12 then $13::int4 else t.queue_timeout_s end as queue_timeout_s,
     case when $14 then $15::int4 else t.start_timeout_s end as start_timeout_s,
     case when $16 then $17::int4 else t.total_timeout_s end as total_timeout_s,
-    case when $18 then $19::int4 else t.sla_id end as sla_id,
+    case when $18 then $19::timestamptz else t.deadline end as deadline,
+    case when $20 then $21::int4 else t.sla_id end as sla_id,
     case when $10 and t.attempt = 0 then greatest(least(t.eligible_at, now()), $11::timestamptz) else t.eligible_at end as eligible_at
   from tasks t where t.uuid = $1)
 update tasks set priority = c.priority, queue = c.queue, timeout = c.timeout, tags = c.tags, not_before = c.not_before,
-  queue_timeout_s = c.queue_timeout_s, start_timeout_s = c.start_timeout_s, total_timeout_s = c.total_timeout_s, sla_id = c.sla_id, eligible_at = c.eligible_at,
-  vtime = c.eligible_at - make_interval(secs => c.priority * q.step_s)
+  queue_timeout_s = c.queue_timeout_s, start_timeout_s = c.start_timeout_s, total_timeout_s = c.total_timeout_s, eligible_at = c.eligible_at,
+  sla_id = c.sla_id, deadline = c.deadline, vtime = task_vtime(c.eligible_at, c.priority, q.step_s, c.deadline, c.timeout, tasks.template),
+  need = split_part(tasks.need, '|user ', 1) || case when q.fairness = 'user' then '|user ' || tasks.user_id else '' end
 from c join queues q on q.name = c.queue where tasks.uuid = c.uuid`;

@@ -1,28 +1,41 @@
 import { type Decisions, decide } from '../core/admission.ts';
-import type { Candidate, Snapshot } from '../core/admission-state.ts';
+import type { Snapshot } from '../core/admission-state.ts';
 import { roomFor, roomOf } from '../core/room.ts';
+import type { BucketShape } from '../core/token-bucket.ts';
 import type { Em } from '../entities/sql.ts';
-import { type Group, headsOf, headsOfGroups, loadRunning, type RoomRows } from './snapshot.ts';
+import { bucketReader } from './rate-buckets.ts';
+import { type Group, headsOf, headsOfGroups, loadRunning, type RoomRows, type Waiting } from './snapshot.ts';
+import { loadShares } from './user-shares.ts';
 
-/** A decision and the snapshot that it rests on. */
-export type Choice = { snapshot: Snapshot; decisions: Decisions };
+/** What a decision rests on. */
+type Sight = Snapshot & { candidates: Waiting[] };
+
+/** A decision and the snapshot that it rests on. `missing`: buckets that are to be made before it can be said whether they have tokens. */
+export type Choice = { snapshot: Sight; decisions: Decisions; missing: BucketShape[] };
+
+/** `limit`: most admissions. `lock`: buckets are locked until the transaction ends, as the room is. */
+export type Choosing = { queues: readonly string[]; limit: number; lock: boolean };
 
 const FIRST_DEPTH = 1;
 const FACTOR = 50;
 
 /**
- * Decides which tasks of the queues start now. Reads the heads of each group, and more of a group only while all that was read of it starts; what
- * runs is read only when room is to be kept for a task. So the cost depends on what starts, not on what waits, and the answer is the same as if all
- * had been read.
- * @param options.limit most admissions
+ * Decides which tasks of the queues start now. Reads the heads of each group, and more of a group only while all that was read of it starts or lacks a token;
+ * what runs is read only when room is to be kept for a task. So the cost depends on what starts, not on what waits, and the answer is the same as if
+ * all had been read.
  */
-export async function chooseTasks(em: Em, room: RoomRows, options: { queues: readonly string[]; limit: number }): Promise<Choice> {
+export async function chooseTasks(em: Em, room: RoomRows, options: Choosing): Promise<Choice> {
   const { queues, limit } = options;
   const depths: Depths = new Map();
   const { heads, alone } = await headsOfGroups(em, queues);
   for (const group of alone) depths.set(keyOf(group), limit);
-  let snapshot: Snapshot = { ...room, candidates: heads, running: null };
+  const { missing: missingOfQueues, ...rows } = room;
+  const fair = room.queues.filter(({ name, fairness }) => fairness === 'user' && queues.includes(name)).map(({ name }) => name);
+  const shares = await loadShares(em, fair, room.now);
+  const reader = bucketReader(em, { lock: options.lock, now: room.now });
+  let snapshot: Sight = { ...rows, candidates: heads, running: null, shares };
   for (;;) {
+    snapshot = { ...snapshot, buckets: [...rows.buckets, ...(await reader.bucketsOf(snapshot.candidates))] };
     const decisions = decide(snapshot, limit);
     const short = usedUp(snapshot, decisions, depths).filter(({ group, most }) => depthOf(depths, group) < Math.min(limit, most));
     if (decisions.wants_running) {
@@ -30,7 +43,7 @@ export async function chooseTasks(em: Em, room: RoomRows, options: { queues: rea
       snapshot = { ...snapshot, running: await loadRunning(em, pools, room.now) };
     } else if (short.length > 0) {
       snapshot = { ...snapshot, candidates: await deepened(em, snapshot.candidates, { short, depths, limit }) };
-    } else return { snapshot, decisions };
+    } else return { snapshot, decisions, missing: [...missingOfQueues, ...reader.missing] };
   }
 }
 
@@ -41,23 +54,27 @@ const depthOf = (depths: Depths, group: Group): number => depths.get(keyOf(group
 
 const keyOf = ({ queue, need }: Group): string => `${queue}\n${need}`;
 
-/** A group of which more is to be read; there is room for `most` of its tasks, so more than that need not be seen. */
+/** A group of which more is to be read; there is room for `most` of its tasks, so more than that need not be seen, but for those that lack a token. */
 type Short = { group: Group; most: number };
 
-/** Groups of which everything that was read starts, and of which there may be more. */
-function usedUp(snapshot: Snapshot, { admissions }: Decisions, depths: Depths): Short[] {
+/** Groups of which everything that was read starts or lacks a token, and of which there may be more. */
+function usedUp(snapshot: Sight, { admissions, dry }: Decisions, depths: Depths): Short[] {
   const room = roomOf(snapshot);
   const starts = new Set(admissions.map(({ uuid }) => uuid));
-  const groups = [...Map.groupBy(snapshot.candidates, keyOf).values()].map((members) => ({ first: members[0] as Candidate, members }));
+  const isDry = ({ bucket }: Waiting): boolean => bucket !== null && dry.has(bucket);
+  const groups = [...Map.groupBy(snapshot.candidates, keyOf).values()].map((members) => ({ first: members[0] as Waiting, members }));
   return groups
-    .filter(({ first, members }) => members.length >= depthOf(depths, first) && members.every(({ uuid }) => starts.has(uuid)))
-    .map(({ first }) => ({ group: { queue: first.queue, need: first.need }, most: roomFor(first, room) }));
+    .filter(({ first, members }) => members.length >= depthOf(depths, first) && members.every((one) => starts.has(one.uuid) || isDry(one)))
+    .map(({ first, members }) => ({
+      group: { queue: first.queue, need: first.need },
+      most: roomFor(first, room) + members.filter(isDry).length,
+    }));
 }
 
 type Deepening = { short: readonly Short[]; depths: Depths; limit: number };
 
 /** Reads the groups that were used up further, all to the same depth. */
-async function deepened(em: Em, candidates: readonly Candidate[], { short, depths, limit }: Deepening): Promise<Candidate[]> {
+async function deepened(em: Em, candidates: readonly Waiting[], { short, depths, limit }: Deepening): Promise<Waiting[]> {
   const groups = short.map(({ group }) => group);
   const reach = FACTOR * Math.max(...groups.map((group) => depthOf(depths, group)));
   const depth = Math.min(limit, reach, Math.max(...short.map(({ most }) => most)));

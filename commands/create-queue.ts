@@ -2,6 +2,7 @@ import { EngineError } from '../core/errors.ts';
 import { findQueue } from '../entities/queue.queries.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { Queue, QueueCreation } from '../schemas/queue.ts';
+import { storedRate } from '../schemas/rate-limit.ts';
 import { audited } from './audited.ts';
 import { checkBinding } from './check-sla-binding.ts';
 import type { CommandContext } from './context.ts';
@@ -25,6 +26,8 @@ export async function createQueue(ctx: CommandContext, creation: QueueCreation):
       creation.policy,
       creation.reserve_after_s,
       creation.strict_priority,
+      creation.rate_limit && JSON.stringify(storedRate(creation.rate_limit)),
+      creation.fairness,
       creation.sla_id,
     ]);
     if (made.length === 0) throw new EngineError('conflict', `queue "${creation.name}": exists already`);
@@ -33,8 +36,8 @@ export async function createQueue(ctx: CommandContext, creation: QueueCreation):
   });
 }
 
-const INSERT = `insert into queues (name, pool, capacity, priority, step_s, max_depth, policy, reserve_after_s, strict_priority, sla_id)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+const INSERT = `insert into queues (name, pool, capacity, priority, step_s, max_depth, policy, reserve_after_s, strict_priority, rate_limit, fairness, sla_id)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12)
   on conflict do nothing returning name`;
 
 async function refuseMissingPool(em: Em, pool: string): Promise<void> {

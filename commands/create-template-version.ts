@@ -2,6 +2,7 @@ import { EngineError } from '../core/errors.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import { query } from '../entities/sql.ts';
 import { findTemplate, findTemplateDetail } from '../entities/template.queries.ts';
+import { storedRate } from '../schemas/rate-limit.ts';
 import type { Template, TemplateDetail, TemplateVersionCreation } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
@@ -49,7 +50,10 @@ const UPDATE = 'update templates set current_version = $2, description = $3, sch
 
 function mergeContent(before: Template, change: TemplateVersionCreation): VersionContent {
   const { description: _, retry_policy, ...rest } = change;
-  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency } = { ...before, ...rest };
+  const { schema, parameters, queue, priority, timeout, cpu, memory_mb, at_most_once, quota_cost, concurrency, rate_limit } = {
+    ...before,
+    ...rest,
+  };
   const policy = { ...before.retry_policy, ...retry_policy };
   const clocks = clocksOf({ ...before, ...rest });
   return {
@@ -63,6 +67,7 @@ function mergeContent(before: Template, change: TemplateVersionCreation): Versio
     at_most_once,
     quota_cost,
     concurrency,
+    rate_limit: storedRate(rate_limit),
     retry_policy: policy,
     ...clocks,
   };

@@ -3,6 +3,7 @@ import { NO_RETRY } from '../core/retry.ts';
 import type { Engine, Engines } from '../engines/define-engine.ts';
 import { query } from '../entities/sql.ts';
 import { findTemplateDetail } from '../entities/template.queries.ts';
+import { storedRate } from '../schemas/rate-limit.ts';
 import type { TemplateCreation, TemplateDetail } from '../schemas/template.ts';
 import { audited } from './audited.ts';
 import { checkBinding, refuseCycles } from './check-sla-binding.ts';
@@ -50,6 +51,7 @@ function knownEngine(engines: Engines, kind: string): Engine {
 }
 
 function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
+  const { concurrency = null, rate_limit } = creation;
   return {
     schema: creation.schema ?? parameterSchema(engine),
     parameters: creation.parameters ?? {},
@@ -61,7 +63,8 @@ function contentOf(creation: TemplateCreation, engine: Engine): VersionContent {
     retry_policy: { ...NO_RETRY, ...creation.retry_policy },
     at_most_once: creation.at_most_once ?? false,
     quota_cost: creation.quota_cost ?? 0,
-    concurrency: creation.concurrency ?? null,
+    concurrency,
+    rate_limit: storedRate(rate_limit),
     ...clocksOf(creation),
   };
 }

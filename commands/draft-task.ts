@@ -28,6 +28,7 @@ export function draftTask(actor: Pick<Actor, 'username'>, { item, version, param
     runid: null,
     cancel_requested_at: null,
     not_before: item.not_before ? new Date(item.not_before).toISOString() : null,
+    deadline: item.deadline ? new Date(item.deadline).toISOString() : null,
     eligible_at: '',
     queued_at: null,
     started_at: null,
@@ -51,7 +52,15 @@ function clocksOf(item: TaskSubmission, version: PreparedVersion): Pick<Task, 'q
 }
 
 /** Answers that were stored before tasks had these fields. */
-const EARLIER = { held_at: null, waits_for: 0, queue_timeout_s: null, start_timeout_s: null, total_timeout_s: null, due_at: null };
+const EARLIER = {
+  held_at: null,
+  waits_for: 0,
+  queue_timeout_s: null,
+  start_timeout_s: null,
+  total_timeout_s: null,
+  due_at: null,
+  deadline: null,
+};
 
 /** The times and the state that the database gave a fresh task; all follow from one instant, so a replay can rebuild the first answer. */
 export function stampTask(task: Task, now: Date): Task {

@@ -1,6 +1,9 @@
 import { needKey } from '../core/admission.ts';
-import type { Candidate } from '../core/admission-state.ts';
 import { EngineError } from '../core/errors.ts';
+import { fairNeed } from '../core/fair-share.ts';
+import { vtimeOf } from '../core/order.ts';
+import { expectedLength } from '../core/run-time.ts';
+import { type BucketShape, bucketShape } from '../core/token-bucket.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import { query } from '../entities/sql.ts';
 import type { TaskSubmission } from '../schemas/task.ts';
@@ -8,6 +11,7 @@ import type { CommandContext } from './context.ts';
 import { draftTask } from './draft-task.ts';
 import { explainCandidate, type Outlook } from './explain-candidate.ts';
 import { type PreparedTask, prepareTasks } from './prepare-tasks.ts';
+import type { Waiting } from './snapshot.ts';
 
 /** What would become of one item of a submission. `starts_now`: the next admission would start it. */
 export type Prospect = Outlook & {
@@ -54,24 +58,32 @@ const BESIDE = `
 select extract(epoch from clock_timestamp())::float8 * 1000 as now, (select p90_s from template_runtimes where template = $1) as p90_s,
   (select capacity from concurrency_keys where key = $2) as capacity, (select held from concurrency_keys where key = $2) as held`;
 
-async function candidateFor(ctx: CommandContext, prepared: PreparedTask): Promise<Candidate> {
-  const { uuid, type, queue, cpu, memory_mb, priority, timeout, template, not_before } = draftTask(ctx.actor, prepared);
+async function candidateFor(ctx: CommandContext, prepared: PreparedTask): Promise<Waiting> {
+  const { uuid, type, queue, cpu, memory_mb, priority, timeout, template, not_before, deadline } = draftTask(ctx.actor, prepared);
   const [beside] = await query<Beside>(ctx.em, BESIDE, [template, prepared.concurrency_key]);
   const now = beside?.now ?? 0;
+  const p90_s = beside?.p90_s ?? null;
+  const expected_s = expectedLength({ timeout_s: timeout, p90_s });
   const eligible_at = not_before ? Math.max(now, Date.parse(not_before)) : now;
   const limit = prepared.version.concurrency?.limit ?? 0;
   const held = beside?.held ?? 0;
   const name = prepared.concurrency_key;
   return {
     uuid,
+    user: ctx.actor.id,
     queue,
-    need: needKey(type, cpu, memory_mb),
+    need: fairNeed(needKey(type, cpu, memory_mb), prepared.queue.fairness, ctx.actor.id),
     engine: type,
     amount: { cpu_milli: Math.round(cpu * 1000), memory_mb },
-    vtime: eligible_at - priority * prepared.queue.step_s * 1000,
+    vtime: vtimeOf({ eligible_at, priority, step_s: prepared.queue.step_s, deadline: deadline ? Date.parse(deadline) : null, expected_s }),
     eligible_at,
     timeout_s: timeout,
-    p90_s: beside?.p90_s ?? null,
+    p90_s,
     key: name === null ? null : { name, limit, held, parked: held >= limit },
+    bucket: prepared.rate_key,
+    shape: shapeOf(prepared),
   };
 }
+
+const shapeOf = ({ rate_key, version }: PreparedTask): BucketShape | null =>
+  rate_key === null || !version.rate_limit ? null : bucketShape(rate_key, version.rate_limit, version.id);

@@ -1,7 +1,6 @@
 import { ended, type Outcome } from '../core/outcome.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { type FinishItem, finishInstances } from './finish-instances.ts';
-import { lockLine } from './lock-line.ts';
 
 /**
  * Seconds after which work that was told to stop, and had its grace, is ended by force. A worker gives its engines half a minute, and stops its own
@@ -17,17 +16,13 @@ const BATCH = 200;
 
 /**
  * Fails waiting tasks whose queue or total time-out is over. Decided by the database's time stamps, whenever somebody looks; rows under another
- * transaction's lock are left for the next look. Tasks that others wait for are taken one at a time, so that the locks on those come in order.
+ * transaction's lock are left for the next look, and so is a batch to which somebody has just added a task that waits for one of it. Tasks that others
+ * wait for are taken one at a time, so that the locks on those come in order.
  * @returns how many
  */
 export async function endOverdueTasks(em: Em): Promise<number> {
   let total = (await query(em, END_TASKS, [null, BATCH])).length;
-  for (const { uuid } of await query<{ uuid: string }>(em, AWAITED, [BATCH])) {
-    total += await em.transactional(async (tx) => {
-      await lockLine(tx as Em, uuid, true);
-      return (await query(tx as Em, END_TASKS, [uuid, 1])).length;
-    });
-  }
+  for (const { uuid } of await query<{ uuid: string }>(em, AWAITED, [BATCH])) total += (await query(em, END_TASKS, [uuid, 1])).length;
   return total;
 }
 
@@ -48,10 +43,12 @@ with due as (
     and case when $1::uuid is not null then uuid = $1
       else not exists (select 1 from task_dependencies d where d.upstream_id = tasks.uuid and d.state = 'open') end
   order by due_at limit $2 for no key update skip locked),
+line as materialized (select uuids, lock_line(uuids, true) as dependents from (select array_agg(uuid) as uuids from due) ended),
+locked as materialized (select lock_costs(uuids || dependents) from line where dependents is not null),
 t as (
   update tasks set status = 'failed', pending_reason = null, status_reason = due.code, completed_at = clock_timestamp(),
     error = jsonb_build_object('code', due.code, 'message', due.message)
-  from due where tasks.uuid = due.uuid returning tasks.uuid, tasks.user_id, tasks.quota_cost, due.status as before, due.code),
+  from due, locked where tasks.uuid = due.uuid returning tasks.uuid, tasks.user_id, tasks.quota_cost, due.status as before, due.code),
 u as (
   update users set used_quota = greatest(0, used_quota - n.cost)
   from (select user_id, sum(quota_cost)::int4 as cost from t where quota_cost > 0 group by user_id) n where users.id = n.user_id)

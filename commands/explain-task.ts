@@ -1,11 +1,11 @@
-import type { Candidate, Gate } from '../core/admission-state.ts';
+import type { Gate } from '../core/admission-state.ts';
 import { EngineError } from '../core/errors.ts';
 import type { PendingReason, TaskStatus } from '../core/states.ts';
 import { query } from '../entities/sql.ts';
 import { wireTime } from '../entities/wire.ts';
 import { type CommandContext, seesAll } from './context.ts';
 import { explainCandidate, type Outlook } from './explain-candidate.ts';
-import { CANDIDATE, type CandidateRow, candidateOf, RUN_TIMES } from './snapshot.ts';
+import { CANDIDATE, type CandidateRow, candidateOf, RUN_TIMES, type Waiting } from './snapshot.ts';
 
 /**
  * Why a task is not running. A task that does not wait in its queue has no position, gates and times. `decision`: what the last admission that looked
@@ -25,6 +25,7 @@ const NO_OUTLOOK = {
   estimated_finish: null,
   overtaken_until: null,
   latest_start: null,
+  fair_share: null,
 };
 
 type Row = CandidateRow & {
@@ -51,7 +52,7 @@ export async function explainTask(ctx: CommandContext, uuid: string, lost_after_
 }
 
 /** A parked task whose key has a free place gets it with the next admission, so nothing stands before it there. */
-function waiting(row: Row): Candidate {
+function waiting(row: Row): Waiting {
   const { key, capacity, held, parked } = row;
   if (key === null || capacity === null || held === null) return candidateOf(row);
   return { ...candidateOf(row), key: { name: key, limit: capacity, held, parked: parked && held >= capacity } };

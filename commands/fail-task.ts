@@ -1,6 +1,5 @@
 import { type Em, query } from '../entities/sql.ts';
 import { actorName, type CommandContext } from './context.ts';
-import { lockLine } from './lock-line.ts';
 import { lockTask, refuseFinal } from './lock-task.ts';
 import { stopInstance } from './stop-instance.ts';
 import { writeAudit } from './write-audit.ts';
@@ -19,10 +18,7 @@ export async function failTask(ctx: CommandContext, { uuid, code, message }: Fai
     const row = await lockTask(em, ctx, uuid);
     refuseFinal(row, 'failed');
     if (row.status === 'processing') await stopInstance(em, ctx, { uuid, reason: code, grace_s: null, as: 'failed' });
-    else {
-      await lockLine(em, uuid, true);
-      await query(em, FAIL, [uuid, code, message, row.status, actorName(ctx.actor)]);
-    }
+    else await query(em, FAIL, [uuid, code, message, row.status, actorName(ctx.actor)]);
     await writeAudit(em, {
       actor: actorName(ctx.actor),
       request_id: ctx.request_id,
@@ -35,9 +31,11 @@ export async function failTask(ctx: CommandContext, { uuid, code, message }: Fai
   });
 }
 
-const FAIL = `with t as (
+const FAIL = `
+  with line as materialized (select lock_costs($1::uuid || lock_line(array[$1::uuid], true))),
+  t as (
     update tasks set status = 'failed', pending_reason = null, status_reason = $2, completed_at = clock_timestamp(),
       error = jsonb_build_object('code', $2::text, 'message', $3::text)
-    where uuid = $1 returning uuid, user_id, quota_cost),
+    from (select count(*) from line) locked where uuid = $1 returning uuid, user_id, quota_cost),
   u as (update users set used_quota = greatest(0, used_quota - t.quota_cost) from t where users.id = t.user_id and t.quota_cost > 0)
   insert into task_history (task_id, subject, from_status, to_status, reason, actor) select uuid, 'task', $4, 'failed', $2, $5 from t`;

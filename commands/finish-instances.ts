@@ -1,7 +1,6 @@
 import type { Outcome } from '../core/outcome.ts';
 import { type NextStep, nextStep, type RetryPolicy } from '../core/retry.ts';
 import { type Em, query } from '../entities/sql.ts';
-import { lockLine } from './lock-line.ts';
 
 /**
  * One instance that has ended. `lease_epoch` null: whoever holds it (reconciler, cancel, fallback of a workflow). `log_tail`: the last 64 KB of its
@@ -32,17 +31,15 @@ export async function finishInstances(em: Em, items: readonly FinishItem[], acto
   return finished;
 }
 
-/** `line`: the task that others wait for; such a row is a group of its own. */
-type Row = { item: FinishItem; next: NextStep; line: string | null };
+type Row = { item: FinishItem; next: NextStep };
 
+/** One at a time where somebody has begun to wait for one of several since they were looked up. */
 async function finishGroup(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
-  const [first] = rows;
-  const line = first?.line;
-  if (!line || first.next.task === 'retry') return await finishRows(em, rows, actor);
-  return await em.transactional(async (tx) => {
-    await lockLine(tx as Em, line, first.next.task !== 'completed');
-    return await finishRows(tx as Em, rows, actor);
-  });
+  const finished = await finishRows(em, rows, actor);
+  if (!finished.some(({ task_id }) => task_id === null)) return finished;
+  const each: Finished[] = [];
+  for (const row of rows) each.push(...(await finishRows(em, [row], actor)));
+  return each;
 }
 
 async function finishRows(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
@@ -70,24 +67,19 @@ function nextStatus(next: NextStep): string {
 }
 
 type Ended = NonNullable<FinishItem['ended']>;
-type Known = Ended & { runid: string; holder: string; line: string | null };
+type Known = Ended & { runid: string; holder: string };
 
-/** Items with what becomes of their tasks, those of one queue and worker together; unknown ones are left out. */
+/** Items with what becomes of their tasks, those of one queue and worker together, but each apart for which others wait; unknown ones are left out. */
 async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iterable<Row[]>> {
-  const rowOf = (item: FinishItem, ended: Ended, line: string | null): Row => ({
-    item,
-    next: nextStep(item.outcome, { ...ended, random: Math.random() }),
-    line,
-  });
+  const rowOf = (item: FinishItem, ended: Ended): Row => ({ item, next: nextStep(item.outcome, { ...ended, random: Math.random() }) });
   const [only] = items;
-  if (only?.ended && !only.ended.charged && items.length === 1) return [[rowOf(only, only.ended, null)]];
+  if (only?.ended && !only.ended.charged && items.length === 1) return [[rowOf(only, only.ended)]];
   const known = await lookUp(em, items);
   const groups = new Map<string, Row[]>();
   for (const item of items) {
     const found = known.get(item.runid);
     if (!found) continue;
-    const holder = found.line ?? found.holder;
-    groups.set(holder, [...(groups.get(holder) ?? []), rowOf(item, item.ended ?? found, found.line)]);
+    groups.set(found.holder, [...(groups.get(found.holder) ?? []), rowOf(item, item.ended ?? found)]);
   }
   return groups.values();
 }
@@ -95,8 +87,9 @@ async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iter
 async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string, Known>> {
   const rows = await query<Known>(
     em,
-    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once, g.queue || ' ' || g.worker as holder,
-       case when exists (select 1 from task_dependencies d where d.upstream_id = t.uuid and d.state = 'open') then t.uuid end as line
+    `select i.runid, t.retry_policy as policy, t.retries_used, t.at_most_once,
+       case when exists (select 1 from task_dependencies d where d.upstream_id = t.uuid and d.state = 'open') then t.uuid::text
+         else g.queue || ' ' || g.worker end as holder
      from instances i join tasks t on t.uuid = i.task_id join grants g on g.runid = i.runid where i.runid = any($1)`,
     [items.map((item) => item.runid)],
   );
@@ -104,8 +97,8 @@ async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string,
 }
 
 /**
- * Locks in the order task, instance, queue, pool, worker, grant, key: each step reads the one before, which fixes the order inside the statement. Tasks,
- * instances and keys are locked by key; of queues, pools and workers there is one each. Those rows are many writers' and are not locked before their update: a
+ * Locks in the order task, what waits for it, instance, queue, pool, worker, grant, user, key: each step reads the one before, which fixes the order inside the
+ * statement. Tasks, instances, users and keys are locked by id; of queues, pools and workers there is one each. Those rows are many writers' and are not locked before their update: a
  * statement that comes twice upon a row which others wait for can deadlock with them. A grant follows its instance's lock. Its `release_seq` is the pool's
  * number, taken under the pool's lock. The place of a concurrency key is given back by a trigger when the task leaves `processing`. `|| ''` and `coalesce`
  * keep the planner from the partial indexes of live rows, which it would scan whole, dead entries included, instead of fetching by key.
@@ -115,18 +108,20 @@ with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.stop_as, t.concurrency_key
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.stop_as, t.concurrency_key, t.quota_cost
   from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
+line as materialized (
+  select lock_line(array_agg(locked.uuid), bool_or(f.next <> 'completed')) as dependents from locked join f on f.runid = locked.runid),
 owned as (
-  select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
+  select i.runid from instances i join locked on locked.runid = i.runid join line on line.dependents is not null order by i.runid for no key update of i),
 i as (
   update instances set status = f.status, end_time = clock_timestamp(), code = f.code, result = f.result, error = f.error,
     logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
   from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
   where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged,
-    instances.progress, locked.held,
+    instances.progress, locked.held, locked.concurrency_key, locked.quota_cost,
     case when locked.stop_as = 'failed' and f.next <> 'completed' then 'failed'
       when locked.stop_as = 'retry' and f.next in ('cancelled', 'failed') and f.code <> 'total_timeout' then case when locked.held then 'pending' else 'queued' end
       when f.next in ('queued', 'pending') and locked.cancel and locked.stop_as is null then 'cancelled'
@@ -155,9 +150,11 @@ g as (
     from lg join up on up.name = lg.pool) n, (select count(*) from uw) after_workers
   where grants.runid = n.runid and coalesce(grants.released_at, 'infinity') = 'infinity'
   returning grants.runid),
-lk as (
-  select key from concurrency_keys where key in (
-    select concurrency_key from locked where concurrency_key is not null and (select count(*) from g) >= 0) order by key for no key update),
+lc as materialized (
+  select lock_costs(array_agg(c.uuid)) from (
+    select i.task_id as uuid from i where i.concurrency_key is not null or (i.quota_cost > 0 and i.decided in ('failed', 'cancelled'))
+    union all select unnest(line.dependents) from line) c
+  having (select count(*) from g) >= 0),
 t as (
   update tasks set
     status = i.decided,
@@ -173,7 +170,7 @@ t as (
     progress = i.progress,
     result = i.result,
     error = i.error
-  from i, (select count(*) from g) after_grants, (select count(*) from lk) locked_keys where tasks.uuid = i.task_id
+  from i, (select count(*) from lc) after_costs where tasks.uuid = i.task_id
   returning tasks.uuid, tasks.user_id, tasks.quota_cost, i.runid, i.decided),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
@@ -183,4 +180,5 @@ u as (
   update users set used_quota = greatest(0, used_quota - n.cost)
   from (select user_id, sum(quota_cost)::int4 as cost from t where decided in ('failed', 'cancelled') and quota_cost > 0 group by user_id) n
   where users.id = n.user_id)
-select t.runid, t.uuid as task_id, t.decided as task_status from t`;
+select t.runid, t.uuid as task_id, t.decided as task_status from t
+union all select null, null, 'none' from line where line.dependents is null`;

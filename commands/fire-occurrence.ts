@@ -1,11 +1,10 @@
 import { planCatchUp } from '../core/catch-up.ts';
-import { EngineError } from '../core/errors.ts';
 import type { Occurrence } from '../core/occurrences.ts';
 import { decideOverlap } from '../core/overlap.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { actingUser } from './acting-user.ts';
-import { cancelTask } from './cancel-task.ts';
+import { cancelTasks } from './cancel-tasks.ts';
 import { type Entry, entry, knownEntries, quietEntries, writeEntries } from './ledger.ts';
 import { fires, jitterMs, lockSchedule, type ScheduleRow, storeProgress } from './schedule-row.ts';
 import { submitOccurrence } from './submit-occurrence.ts';
@@ -158,10 +157,7 @@ async function cancelLive(em: Em, row: ScheduleRow): Promise<void> {
   const live = await query<{ uuid: string }>(em, sql, [row.id]);
   const actor = await actingUser(em, row.user_id).catch(() => null);
   if (!actor) return;
-  for (const { uuid } of live) {
-    const ctx = { em, actor, request_id: `cron/${row.id}` };
-    await cancelTask(ctx, uuid, 'replaced by a later fire of its schedule').catch((error: unknown) => {
-      if (!(error instanceof EngineError)) throw error;
-    });
-  }
+  const ctx = { em, actor, request_id: `cron/${row.id}` };
+  const uuids = live.map(({ uuid }) => uuid);
+  await cancelTasks(ctx, uuids, 'replaced by a later fire of its schedule');
 }

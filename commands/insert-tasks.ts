@@ -1,5 +1,6 @@
 import { needKey } from '../core/admission.ts';
 import { EngineError } from '../core/errors.ts';
+import { fairNeed } from '../core/fair-share.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { sqlState } from '../entities/sql-state.ts';
 import type { Task } from '../schemas/task.ts';
@@ -101,7 +102,7 @@ function taskColumns(requests: readonly Request[]): unknown[] {
     column((t) => JSON.stringify(t.tags)),
     column((t) => t.cpu),
     column((t) => t.memory_mb),
-    column((t) => needKey(t.type, t.cpu, t.memory_mb)),
+    rows.map(needOf),
     column((t) => t.not_before),
     checked((p) => JSON.stringify(p.version.retry_policy)),
     checked((p) => p.version.at_most_once),
@@ -116,8 +117,15 @@ function taskColumns(requests: readonly Request[]): unknown[] {
     rows.map(({ request }) => actorName(request.actor)),
     rows.map(({ request }) => request.request_id),
     rows.map(({ request, prepared }) => gateOf(request, prepared)),
+    checked((p) => p.rate_key),
+    column((t) => t.deadline),
   ];
 }
+
+type Row = { task: Task; request: Request; prepared: PreparedTask };
+
+const needOf = ({ task, request, prepared }: Row): string =>
+  fairNeed(needKey(task.type, task.cpu, task.memory_mb), prepared.queue.fairness, request.actor.id);
 
 function keyColumns(requests: readonly Request[]): unknown[] {
   const rows = requests.flatMap(({ actor, keys, prepared, tasks }) => {
@@ -150,35 +158,35 @@ function factColumns(requests: readonly Request[]): unknown[] {
 const SUBMIT = `
 with fresh as (
   select not exists (
-    select 1 from unnest($33::text[], $34::text[], $35::int4[], $36::text[]) as w(template, queue, version, facts)
+    select 1 from unnest($35::text[], $36::text[], $37::int4[], $38::text[]) as w(template, queue, version, facts)
     where w.facts is distinct from (select ${FACTS} from ${factsJoin('w')})) as ok),
 charge as (
-  update users set used_quota = used_quota + $28 where id = ($24::int8[])[1] and $28 > 0 and (quota is null or used_quota + $28 <= quota)
+  update users set used_quota = used_quota + $30 where id = ($24::int8[])[1] and $30 > 0 and (quota is null or used_quota + $30 <= quota)
     and (select ok from fresh) returning id),
-charged as (select $28 = 0 or exists (select 1 from charge) as ok),
+charged as (select $30 = 0 or exists (select 1 from charge) as ok),
 gate as (
   insert into idempotency_keys (user_id, key, request_hash, response)
   select k.user_id, k.key, k.hash, k.answer
-  from charged, fresh, unnest($29::int8[], $30::text[], $31::text[], $32::json[]) as k(user_id, key, hash, answer) where charged.ok and fresh.ok
+  from charged, fresh, unnest($31::int8[], $32::text[], $33::text[], $34::json[]) as k(user_id, key, hash, answer) where charged.ok and fresh.ok
   order by k.user_id, k.key on conflict do nothing returning user_id, key),
 s as (
   select * from unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::jsonb[], $7::int4[], $8::int4[], $9::text[], $10::jsonb[],
     $11::numeric[], $12::int4[], $13::text[], $14::timestamptz[], $15::jsonb[], $16::bool[], $17::int4[], $18::int4[],
-    $19::text[], $20::int4[], $21::int4[], $22::int4[], $23::int4[], $24::int8[], $25::text[], $26::text[], $27::text[])
+    $19::text[], $20::int4[], $21::int4[], $22::int4[], $23::int4[], $24::int8[], $25::text[], $26::text[], $27::text[], $28::text[], $29::timestamptz[])
   as s(uuid, name, template, version, type, parameters, priority, timeout, queue, tags, cpu, memory_mb, need, not_before, retry_policy,
     at_most_once, quota_cost, step_s, concurrency_key,
-    waits_for, queue_timeout_s, start_timeout_s, total_timeout_s, user_id, actor, request_id, gate)),
+    waits_for, queue_timeout_s, start_timeout_s, total_timeout_s, user_id, actor, request_id, gate, rate_key, deadline)),
 t as (
   insert into tasks (uuid, name, template, template_version_id, type, status, pending_reason, parameters, priority, timeout, queue, user_id, tags,
     cpu, memory_mb, need, vtime, eligible_at, not_before, queued_at, retry_policy, at_most_once, quota_cost, concurrency_key, waits_for,
-    queue_timeout_s, start_timeout_s, total_timeout_s)
+    queue_timeout_s, start_timeout_s, total_timeout_s, rate_key, deadline)
   select s.uuid, s.name, s.template, s.version, s.type,
     case when s.waits_for > 0 or s.not_before > now()::timestamptz(3) then 'pending' else 'queued' end,
     case when s.waits_for > 0 then 'dependency' when s.not_before > now()::timestamptz(3) then 'not_before' end,
     s.parameters, s.priority, s.timeout, s.queue, s.user_id, s.tags, s.cpu, s.memory_mb, s.need,
-    greatest(now(), s.not_before) - make_interval(secs => s.priority * s.step_s), greatest(now(), s.not_before), s.not_before,
+    task_vtime(greatest(now(), s.not_before), s.priority, s.step_s, s.deadline, s.timeout, s.template), greatest(now(), s.not_before), s.not_before,
     case when s.waits_for > 0 or s.not_before > now()::timestamptz(3) then null else now() end, s.retry_policy, s.at_most_once, s.quota_cost, s.concurrency_key,
-    s.waits_for, s.queue_timeout_s, s.start_timeout_s, s.total_timeout_s
+    s.waits_for, s.queue_timeout_s, s.start_timeout_s, s.total_timeout_s, s.rate_key, s.deadline
   from s, charged, fresh
   where charged.ok and fresh.ok and (s.gate is null or exists (select 1 from gate where gate.user_id = s.user_id and gate.key = s.gate))
   order by s.concurrency_key

@@ -36,12 +36,13 @@ export async function insertVersion(em: Em, { template, version, content }: NewV
     content.queue_timeout_s,
     content.start_timeout_s,
     content.total_timeout_s,
+    content.rate_limit && JSON.stringify(content.rate_limit),
   ]);
 }
 
 const INSERT = `insert into template_versions (template, version, schema, parameters, queue, priority, timeout, cpu, memory_mb, retry_policy,
-    at_most_once, quota_cost, concurrency, queue_timeout_s, start_timeout_s, total_timeout_s)
-  values ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $13::jsonb, $14, $15, $16)`;
+    at_most_once, quota_cost, concurrency, queue_timeout_s, start_timeout_s, total_timeout_s, rate_limit)
+  values ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $13::jsonb, $14, $15, $16, $17::jsonb)`;
 
 async function refuseMissingQueue(em: Em, queue: string): Promise<void> {
   const found = await query(em, 'select 1 from queues where name = $1 for key share', [queue]);

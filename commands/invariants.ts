@@ -61,6 +61,25 @@ const INVARIANTS = [
       where coalesce(k.held, 0) <> coalesce(h.n, 0)`,
   },
   {
+    name: 'throttled_tasks_are_remembered',
+    promise: 'where tasks wait for a token, their bucket says when to look again',
+    sql: `select t.uuid, t.rate_key from tasks t left join rate_buckets b on b.name = t.rate_key
+      where t.status = 'queued' and t.throttled and b.ready_at is null`,
+  },
+  {
+    name: 'rate_limits_replayed',
+    promise: 'in no span of time did more instances start than their bucket holds and tokens came in it, since the bucket has its shape',
+    sql: `with starts as (
+        select t.rate_key as name, (extract(epoch from i.created_at) * 1000000)::int8 as at_us from instances i join tasks t on t.uuid = i.task_id
+        where t.rate_key is not null
+        union all select 'queue:' || g.queue, (extract(epoch from i.created_at) * 1000000)::int8 from grants g join instances i on i.runid = g.runid),
+      n as (
+        select b.name, b.burst, b.interval_us, s.at_us, (row_number() over w)::float8 - s.at_us::float8 / b.interval_us as lead
+        from starts s join rate_buckets b on b.name = s.name and s.at_us >= b.shaped_us window w as (partition by b.name order by s.at_us)),
+      r as (select *, lead - min(lead) over (partition by name order by at_us rows unbounded preceding) + 1 as most from n)
+      select name, burst, max(most) as most from r where most > burst + 1 + 2000.0 / interval_us group by name, burst`,
+  },
+  {
     name: 'history_is_gapless',
     promise: 'each recorded change of a task starts where the one before ended, and the last one is its state',
     sql: `select task_id, id, from_status, expected from (

@@ -47,7 +47,7 @@ select t.uuid as task, ${ms('t.eligible_at', 'eligible_at')}, ${ms('t.nominal_at
   coalesce((select jsonb_agg(jsonb_build_object('from', ${inMs('x.at')}, 'until', ${inMs('x.next')}) order by x.id) from (
     select h.id, h.to_status, h.reason, h.created_at as at, lead(h.created_at) over (order by h.id) as next from task_history h where h.task_id = t.uuid and h.subject = 'task') x
     where x.to_status = 'pending' and x.reason = 'hold'), '[]') as holds,
-  coalesce((select jsonb_agg(jsonb_build_object('attempt', i.attempt, 'created_at', ${inMs('i.created_at')}, 'start_at', ${inMs('i.start_time')}, 'end_at', ${inMs('i.end_time')},
+  coalesce((select jsonb_agg(jsonb_build_object('attempt', i.attempt, 'created_at', ${inMs('coalesce(i.admitted_at, i.created_at)')}, 'start_at', ${inMs('i.start_time')}, 'end_at', ${inMs('i.end_time')},
     'status', i.status) order by i.attempt) from instances i where i.task_id = t.uuid), '[]') as attempts,
   case when r.template is not null then jsonb_build_object('p50_s', r.p50_s, 'p90_s', r.p90_s, 'p95_s', r.p95_s, 'samples', r.samples) end as runs,
   coalesce((select jsonb_object_agg(a.that, jsonb_path_match(jsonb_build_object('result', t.result, 'parameters', t.parameters, 'tags', t.tags, 'run_s', (

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Concurrency, concurrencyKey } from '../core/concurrency.ts';
+import { type Concurrency, concurrencyKey, templateBucket } from '../core/concurrency.ts';
 import { EngineError, type FieldProblem } from '../core/errors.ts';
+import type { Fairness } from '../core/fair-share.ts';
 import { mergeParameters } from '../core/parameters.ts';
 import type { RetryPolicy } from '../core/retry.ts';
+import type { RateLimit } from '../core/token-bucket.ts';
 import type { Engine, Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { TaskSubmission } from '../schemas/task.ts';
@@ -28,11 +30,12 @@ export type PreparedVersion = {
   at_most_once: boolean;
   quota_cost: number;
   concurrency: Concurrency | null;
+  rate_limit: RateLimit | null;
   queue_timeout_s: number | null;
   start_timeout_s: number | null;
   total_timeout_s: number | null;
 };
-export type PreparedQueue = { name: string; step_s: number };
+export type PreparedQueue = { name: string; step_s: number; fairness: Fairness };
 
 export type IndexedItem = { item: TaskSubmission; index: number };
 
@@ -48,6 +51,8 @@ export type PreparedTask = {
   checked: Checked;
   /** The key of which it takes a place; null: none. */
   concurrency_key: string | null;
+  /** The bucket from which its start is taken; null: none. */
+  rate_key: string | null;
   warnings: string[];
   /** What it waits for; only where it, or something that waits for it, names other tasks. */
   wiring?: Wiring;
@@ -63,6 +68,7 @@ export type Resolved = PreparedVersion & {
   queue_name: string | null;
   queue_status: string;
   step_s: number;
+  fairness: Fairness;
   max_depth: number | null;
   depth: number;
   pool: string;
@@ -139,9 +145,10 @@ function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { 
     return { problem: { code: 'invalid_input', message: `parameters: ${errors[0]?.pointer} ${errors[0]?.detail}`, errors } };
   const warnings = row.offered ? [] : [`no live worker of pool "${row.pool}" offers ${row.engine} now: the task waits for one`];
   const concurrency_key = row.concurrency && concurrencyKey(row.template, row.concurrency, parameters);
-  const queue = { name: row.queue_name, step_s: row.step_s };
+  const rate_key = row.rate_limit && templateBucket(row.template, row.rate_limit, parameters);
+  const queue = { name: row.queue_name, step_s: row.step_s, fairness: row.fairness };
   const checked = { key: wantedKey(item), wanted: item, facts: row.facts };
-  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, warnings } };
+  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, rate_key, warnings } };
 }
 
 function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {
@@ -249,9 +256,9 @@ async function lookUp(em: Em, wanted: readonly Wanted[]): Promise<Resolved[]> {
 
 const RESOLVE = `
 select w.template as wanted_template, w.queue as wanted_queue, w.version as wanted_version, v.id::int4 as id, t.name as template, v.version, t.engine, v.schema,
-  v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost, v.concurrency,
+  v.parameters as defaults, v.priority, v.timeout, v.cpu::float8 as cpu, v.memory_mb, v.retry_policy, v.at_most_once, v.quota_cost, v.concurrency, v.rate_limit,
   v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s,
-  q.name as queue_name, q.status as queue_status, q.step_s, q.max_depth,
+  q.name as queue_name, q.status as queue_status, q.step_s, q.fairness, q.max_depth,
   case when q.max_depth is null then 0 else (select count(*)::int4 from tasks where tasks.queue = q.name and status = 'queued') end as depth,
   p.name as pool, p.status as pool_status, p.total_cpu::float8 as total_cpu, p.total_memory::float8 as total_memory,
   exists (select 1 from workers where workers.pool = p.name and workers.status = 'active' and heartbeat_at > now() - interval '60 seconds'

@@ -11,8 +11,9 @@ with due as (
   select uuid, pending_reason from tasks
   where status = 'pending' and pending_reason in ('not_before', 'retry') and not_before <= clock_timestamp()
   order by not_before limit $1 for no key update skip locked),
+locked as (select lock_keys(array_agg(uuid)) from due),
 t as (
   update tasks set status = 'queued', pending_reason = null, queued_at = clock_timestamp()
-  from due where tasks.uuid = due.uuid returning tasks.uuid, due.pending_reason)
+  from due, (select count(*) from locked) locked_keys where tasks.uuid = due.uuid returning tasks.uuid, due.pending_reason)
 insert into task_history (task_id, subject, from_status, to_status, reason, actor)
 select uuid, 'task', 'pending', 'queued', pending_reason, 'dispatcher' from t returning task_id`;

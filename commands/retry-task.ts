@@ -53,7 +53,7 @@ with t as (
   update tasks set status = case when waits_for > 0 then 'pending' else 'queued' end, pending_reason = case when waits_for > 0 then 'dependency' end,
     held_at = null, start_timeouts = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
     completed_at = null, result = null, error = null, progress = 0, retries_used = 0, not_before = null,
-    eligible_at = now(), queued_at = now(), vtime = now() - make_interval(secs => priority * q.step_s)
+    eligible_at = now(), queued_at = now(), vtime = task_vtime(now(), priority, q.step_s, deadline, timeout, template)
   from (select name, step_s from queues) q
   where uuid = $1 and q.name = tasks.queue returning uuid, status)
 insert into task_history (task_id, subject, from_status, to_status, reason, actor) select uuid, 'task', $2, status, 'retry', $3 from t`;

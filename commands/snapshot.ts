@@ -1,9 +1,12 @@
 import type { Candidate, PoolState, QueueState, Running, Snapshot, WorkerState } from '../core/admission-state.ts';
+import { queueBucket } from '../core/concurrency.ts';
 import { endsOf } from '../core/run-time.ts';
+import { type BucketShape, bucketShape, type RateLimit } from '../core/token-bucket.ts';
 import { type Em, query, relaxedCommit } from '../entities/sql.ts';
+import { type LoadedBuckets, loadBuckets } from './rate-buckets.ts';
 
-/** Queues, pools and workers as they are at `now`. */
-export type RoomRows = Pick<Snapshot, 'now' | 'queues' | 'pools' | 'workers'>;
+/** Queues, pools, workers and the buckets of queues as they are at `now`. `missing`: buckets that are to be made first. */
+export type RoomRows = Pick<Snapshot, 'now' | 'queues' | 'pools' | 'workers'> & LoadedBuckets;
 
 /** Whether rows are locked against other dispatchers while the decision is made, or only looked at. */
 type Mode = { lock: boolean };
@@ -14,7 +17,7 @@ type Mode = { lock: boolean };
  */
 const room = ({ lock, also }: { lock: string; also: string }): string => `
 with q as materialized (
-  select name, pool, status, capacity, current_load, priority, step_s, policy, reserve_after_s, strict_priority
+  select name, pool, status, capacity, current_load, priority, step_s, policy, reserve_after_s, strict_priority, fairness, rate_limit
   from queues where name = any($1) order by name ${lock}),
 p as materialized (
   select name, status, ((total_cpu + extra_cpu) * 1000)::int4 as total_cpu, (total_memory + extra_memory)::float8 as total_memory,
@@ -34,7 +37,7 @@ type Resources = { total_cpu: number; total_memory: number; used_cpu: number; us
 
 type Found = {
   now: number;
-  queues: QueueState[];
+  queues: QueueRow[];
   pools: (Resources & Pick<PoolState, 'name' | 'status'>)[];
   workers: (Resources & Pick<WorkerState, 'id' | 'pool' | 'engines'>)[];
 };
@@ -54,41 +57,65 @@ export async function loadRoom(em: Em, queues: readonly string[], options: Mode 
   const { now, queues: queueRows, pools: poolRows, workers: workerRows } = found as Found;
   return {
     now,
-    queues: queueRows,
+    queues: queueRows.map(({ rate_limit, ...queue }) => ({ ...queue, bucket: rate_limit ? queueBucket(queue.name) : null })),
+    ...(await loadBuckets(em, queueRows.flatMap(shapeOfQueue), { lock: options.lock, now })),
     pools: poolRows.map((row) => ({ name: row.name, status: row.status, ...amounts(row) })),
     workers: workerRows.map((row) => ({ id: row.id, pool: row.pool, engines: row.engines, ...amounts(row) })),
   };
 }
 
+type QueueRow = Omit<QueueState, 'bucket'> & { rate_limit: Omit<RateLimit, 'key'> | null };
+
+const shapeOfQueue = ({ name, rate_limit }: QueueRow): BucketShape[] =>
+  rate_limit ? [bucketShape(queueBucket(name), rate_limit, null)] : [];
+
 /**
  * Queues in which a task waits, by a skip scan: the cost depends on the number of queues, not of tasks. `dirty_keys`: concurrency keys have to be
- * settled before anything is chosen.
+ * settled before anything is chosen. `token_in_ms`: when the first bucket is to be looked at for which tasks wait; null: none.
  */
-export async function waitingQueues(em: Em): Promise<{ queues: string[]; dirty_keys: boolean }> {
-  const rows = await query<{ queue: string | null }>(
+export async function waitingQueues(em: Em): Promise<{ queues: string[]; dirty_keys: boolean; token_in_ms: number | null }> {
+  const rows = await query<{ queue: string | null; token_in_ms: number | null }>(
     em,
     `with recursive q as (
        (select queue from tasks where status = 'queued' order by queue limit 1)
        union all
        select n.queue from q, lateral (select queue from tasks where status = 'queued' and queue > q.queue order by queue limit 1) n)
-     select queue from q
-     union all select null from (select key from concurrency_keys where dirty order by key limit 1) dirty`,
+     select queue, null::float8 as token_in_ms from q
+     union all select null, null from (select key from concurrency_keys where dirty order by key limit 1) dirty
+     union all select null, extract(epoch from ready_at - clock_timestamp())::float8 * 1000 from (
+       select ready_at from rate_buckets where ready_at is not null order by ready_at limit 1) token`,
   );
-  return { queues: rows.flatMap(({ queue }) => (queue === null ? [] : [queue])), dirty_keys: rows.some(({ queue }) => queue === null) };
+  const others = rows.filter(({ queue }) => queue === null);
+  return {
+    queues: rows.flatMap(({ queue }) => (queue === null ? [] : [queue])),
+    dirty_keys: others.some(({ token_in_ms }) => token_in_ms === null),
+    token_in_ms: others.find(({ token_in_ms }) => token_in_ms !== null)?.token_in_ms ?? null,
+  };
 }
 
 /** A task as `CANDIDATE` reads it. */
-export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & { type: string; cpu_milli: number; memory_mb: number };
+export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & {
+  type: string;
+  cpu_milli: number;
+  memory_mb: number;
+  version: number;
+  rate_limit: RateLimit | null;
+};
+
+/** A task as the core wants it, and what its bucket is made from. */
+export type Waiting = Candidate & { shape: BucketShape | null };
 
 /** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */
 export const CANDIDATE = `t.uuid, t.queue, t.need, t.type, (t.cpu * 1000)::int4 as cpu_milli, t.memory_mb, t.timeout as timeout_s,
   extract(epoch from t.vtime)::float8 * 1000 as vtime, extract(epoch from t.eligible_at)::float8 * 1000 as eligible_at,
-  r.p90_s`;
+  r.p90_s, t.user_id::int4 as "user", t.rate_key as bucket, t.template_version_id::float8 as version,
+  case when t.rate_key is not null then (select v.rate_limit from template_versions v where v.id = t.template_version_id) end as rate_limit`;
 export const RUN_TIMES = 'left join template_runtimes r on r.template = t.template';
 
 /** A row of `CANDIDATE` as the core wants it; parked tasks never come this way, so the key is said to be open. */
-export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow): Candidate => ({
+export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow): Waiting => ({
   uuid: row.uuid,
+  user: row.user,
   queue: row.queue,
   need: row.need,
   engine: type,
@@ -98,14 +125,17 @@ export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow
   timeout_s: row.timeout_s,
   p90_s: row.p90_s,
   key: null,
+  bucket: row.bucket,
+  shape: row.bucket !== null && row.rate_limit ? bucketShape(row.bucket, row.rate_limit, row.version) : null,
 });
 
 /** All tasks of one queue with the same need. */
 export type Group = { queue: string; need: string };
 
-const COLUMNS = 't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at';
+const COLUMNS =
+  't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.user_id, t.rate_key, t.template_version_id';
 const NEXT_HEAD = (where: string): string =>
-  `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and ${where} order by t.need, t.vtime, t.uuid limit 1) t`;
+  `lateral (select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and ${where} order by t.need, t.vtime, t.uuid limit 1) t`;
 
 /** With so few groups it costs next to nothing to see whether there is more in them, and saves a look. */
 const FEW_GROUPS = 16;
@@ -122,12 +152,12 @@ head as (
   union all
   select t.* from head, ${NEXT_HEAD('t.queue = head.queue and t.need > head.need')})
 select ${CANDIDATE}, case when count(*) over () <= ${FEW_GROUPS} then coalesce((
-  select true from tasks m where m.status = 'queued' and not m.parked and m.queue = t.queue and m.need = t.need and (m.vtime, m.uuid) > (t.vtime, t.uuid)
+  select true from tasks m where m.status = 'queued' and not m.parked and not m.throttled and m.queue = t.queue and m.need = t.need and (m.vtime, m.uuid) > (t.vtime, t.uuid)
   order by m.vtime, m.uuid limit 1), false) end as more
 from head t ${RUN_TIMES}`;
 
 /** The first task of every group in the queues. `alone`: the groups that surely have no other. */
-export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<{ heads: Candidate[]; alone: Group[] }> {
+export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<{ heads: Waiting[]; alone: Group[] }> {
   const rows = await query<CandidateRow & { more: boolean | null }>(em, HEADS_OF_GROUPS, [queues]);
   return { heads: rows.map(({ more: _, ...row }) => candidateOf(row)), alone: rows.filter(({ more }) => more === false) };
 }
@@ -135,32 +165,29 @@ export async function headsOfGroups(em: Em, queues: readonly string[]): Promise<
 const HEADS = `
 with need as (select * from unnest($1::text[], $2::text[]) as need(queue, need))
 select ${CANDIDATE} from need, lateral (
-  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and t.queue = need.queue and t.need = need.need
+  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = need.queue and t.need = need.need
   order by t.vtime, t.uuid limit $3) t ${RUN_TIMES}`;
 
 /** The first `depth` tasks of some groups. */
-export async function headsOf(em: Em, groups: readonly Group[], depth: number): Promise<Candidate[]> {
+export async function headsOf(em: Em, groups: readonly Group[], depth: number): Promise<Waiting[]> {
   const rows = await query<CandidateRow>(em, HEADS, [groups.map((group) => group.queue), groups.map((group) => group.need), depth]);
   return rows.map(candidateOf);
 }
 
-const AHEAD = `tasks t ${RUN_TIMES} where t.queue = $1 and t.status = 'queued' and t.uuid <> $3
+const AHEAD = `tasks t ${RUN_TIMES} where t.queue = $1 and t.status = 'queued' and t.uuid <> $3 and ($4::int8 is null or t.user_id = $4)
   and (t.vtime, t.uuid) < (to_timestamp($2::float8 / 1000)::timestamptz(3), $3::uuid)`;
 
-/** How many tasks of its queue precede a task, and the first of them that are not parked, as far as there are no more than `most`. */
+/** How many tasks of its queue (of a fair one: those of its user) precede a task, and the first of them that are not parked, as far as there are no more than `most`. */
 export async function tasksAhead(
   em: Em,
-  { queue, vtime, uuid }: Pick<Candidate, 'queue' | 'vtime' | 'uuid'>,
+  { queue, vtime, uuid, user, fair }: Pick<Candidate, 'queue' | 'vtime' | 'uuid' | 'user'> & { fair: boolean },
   most: number,
-): Promise<{ count: number; first: Candidate[] }> {
-  const counted = await query<{ n: number }>(em, `select count(*)::int4 as n from ${AHEAD}`, [queue, vtime, uuid]);
+): Promise<{ count: number; first: Waiting[] }> {
+  const place = [queue, vtime, uuid, fair ? user : null];
+  const counted = await query<{ n: number }>(em, `select count(*)::int4 as n from ${AHEAD}`, place);
   const count = counted[0]?.n ?? 0;
   if (count === 0 || count > most) return { count, first: [] };
-  const rows = await query<CandidateRow>(em, `select ${CANDIDATE} from ${AHEAD} and not t.parked order by t.vtime, t.uuid`, [
-    queue,
-    vtime,
-    uuid,
-  ]);
+  const rows = await query<CandidateRow>(em, `select ${CANDIDATE} from ${AHEAD} and not t.parked order by t.vtime, t.uuid`, place);
   return { count, first: rows.map(candidateOf) };
 }
 

@@ -4,14 +4,23 @@ import { actorName, type CommandContext } from './context.ts';
 import { STOP_MARGIN_S } from './end-overdue.ts';
 import { finishInstances } from './finish-instances.ts';
 
-/** `grace_s` null: as the engine likes. `as`: what becomes of the task when its instance has stopped: null: cancelled. */
-export type Stop = { uuid: string; reason: string | null; grace_s: number | null; as: 'failed' | 'retry' | null };
+/**
+ * `grace_s` null: as the engine likes. `as`: what becomes of the task when its instance has stopped: null: cancelled. `unclaimed`: whether an instance that no worker
+ * has begun ends at once, or is left to the worker.
+ */
+export type Stop = {
+  uuid: string;
+  reason: string | null;
+  grace_s: number | null;
+  as: 'failed' | 'retry' | null;
+  unclaimed?: 'end' | 'leave';
+};
 
 /**
- * Asks the running instance of a task, whose row the caller has locked, to stop; one that no worker has claimed ends at once. The latest wish about what becomes of the
+ * Asks the running instance of a task, whose row the caller has locked, to stop; one that no worker has claimed ends at once, unless it is to be left. The latest wish about what becomes of the
  * task counts, the shortest grace, and the first time stamp.
  */
-export async function stopInstance(em: Em, ctx: CommandContext, { uuid, reason, grace_s, as }: Stop): Promise<void> {
+export async function stopInstance(em: Em, ctx: CommandContext, { uuid, reason, grace_s, as, unclaimed = 'end' }: Stop): Promise<void> {
   await query(
     em,
     `update tasks set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancel_reason = $2, stop_as = $3 where uuid = $1`,
@@ -24,11 +33,12 @@ export async function stopInstance(em: Em, ctx: CommandContext, { uuid, reason, 
      where task_id = $1 and status in ('starting', 'running') returning runid, status`,
     [uuid, grace_s],
   );
-  const unclaimed = rows.filter((row) => row.status === 'starting');
+  if (unclaimed === 'leave') return;
+  const starting = rows.filter((row) => row.status === 'starting');
   const outcome = ended('cancelled', { code: 'cancelled', message: 'cancelled before a worker took it' });
   await finishInstances(
     em,
-    unclaimed.map(({ runid }) => ({ runid, lease_epoch: null, outcome })),
+    starting.map(({ runid }) => ({ runid, lease_epoch: null, outcome })),
     actorName(ctx.actor),
   );
 }

@@ -1,3 +1,6 @@
+import type { Fairness, Share } from './fair-share.ts';
+import type { Bucket } from './token-bucket.ts';
+
 /** Cores in thousandths and memory in MB: integers, so that sums are exact. */
 export type Amount = { cpu_milli: number; memory_mb: number };
 
@@ -5,7 +8,10 @@ export type Amount = { cpu_milli: number; memory_mb: number };
 export const QueuePolicy = { backfill: 'backfill', strict: 'strict', best_effort: 'best_effort' } as const;
 export type QueuePolicy = (typeof QueuePolicy)[keyof typeof QueuePolicy];
 
-/** `step_s`: seconds of waiting that weigh as much as one point of priority. `reserve_after_s`: waiting after which room is kept for a head. */
+/**
+ * `step_s`: seconds of waiting that weigh as much as one point of priority. `reserve_after_s`: waiting after which room is kept for a head. `bucket`: from which
+ * all its starts are taken; null: any number. `fairness`: see `core/deal.ts`.
+ */
 export type QueueState = {
   name: string;
   pool: string;
@@ -17,6 +23,8 @@ export type QueueState = {
   policy: QueuePolicy;
   reserve_after_s: number;
   strict_priority: boolean;
+  bucket: string | null;
+  fairness: Fairness;
 };
 export type PoolState = { name: string; status: string; total: Amount; used: Amount };
 /** A worker that is alive, not draining and polling; `engines`: what it can run now. */
@@ -27,10 +35,12 @@ export type KeyState = { name: string; limit: number; held: number; parked: bool
 
 /**
  * A waiting task; `need` is equal for tasks that an admission cannot tell apart (engine and amounts). Instants in milliseconds, lengths in
- * seconds; `p90_s`: how long nine of ten earlier instances took at most, null without history.
+ * seconds; `p90_s`: how long nine of ten earlier instances took at most, null without history. `bucket`: from which its start is taken, beside that of its queue;
+ * null: none.
  */
 export type Candidate = {
   uuid: string;
+  user: number;
   queue: string;
   need: string;
   engine: string;
@@ -40,6 +50,7 @@ export type Candidate = {
   timeout_s: number;
   p90_s: number | null;
   key: KeyState | null;
+  bucket: string | null;
 };
 
 /** What one instance holds. `expected_end` never lies after `hard_end`, its time-out; both in milliseconds. */
@@ -48,7 +59,10 @@ export type Running = Holding & { runid: string; key: string | null; expected_en
 /** An amount with the three rooms that it takes up; it also counts as one in its queue. */
 export type Holding = { queue: string; pool: string; worker: string; amount: Amount };
 
-/** Everything a decision rests on. `now` in milliseconds; `running` null: not known, then no room can be kept for anybody. */
+/**
+ * Everything a decision rests on. `now` in milliseconds; `running` null: not known, then no room can be kept for anybody. A bucket that is not there counts as empty:
+ * somebody else takes from it just now. `shares`: of the users of fair queues, as they are at `now`; one that is not there has used nothing.
+ */
 export type Snapshot = {
   now: number;
   queues: QueueState[];
@@ -56,6 +70,8 @@ export type Snapshot = {
   workers: WorkerState[];
   candidates: Candidate[];
   running: Running[] | null;
+  buckets: Bucket[];
+  shares: Share[];
 };
 
 export const GateName = {
@@ -67,6 +83,7 @@ export const GateName = {
   no_worker: 'no_worker',
   worker_room: 'worker_room',
   concurrency_key: 'concurrency_key',
+  rate_limit: 'rate_limit',
   head_of_line: 'head_of_line',
   reservation: 'reservation',
 } as const;

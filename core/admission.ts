@@ -1,23 +1,34 @@
 import type { Candidate, Gate, Holding, Running, Snapshot } from './admission-state.ts';
-import { roomGates } from './gates.ts';
-import { inOrder } from './order.ts';
+import { type Deal, deal } from './deal.ts';
+import { ownGates, roomGates } from './gates.ts';
 import { deservesRoom, endsIf, mayStart, noteStart, type Reservation, reserve } from './reservation.ts';
-import { ableWorkers, placeOf, type Room, roomOf, take } from './room.ts';
+import { ableWorkers, placeOf, type Room, roomOf, take, takeTokens } from './room.ts';
 
 /** `queue` and `need` are what the choice rests on: who writes it looks whether the task still has them. */
 export type Admission = { uuid: string; queue: string; need: string; worker: string };
 /** A task that was looked at and cannot start, and why: it stands for all of its queue and need. */
 export type Refusal = { uuid: string; queue: string; need: string; gates: Gate[] };
 
-/** `wants_running`: room is to be kept for a task, and the snapshot does not say what runs; decide again with it. */
-export type Decisions = { admissions: Admission[]; refusals: Refusal[]; reservations: Reservation[]; wants_running: boolean };
+/**
+ * `wants_running`: room is to be kept for a task, and the snapshot does not say what runs; decide again with it. `dry`: buckets of templates that had no token for a
+ * task that was looked at.
+ */
+export type Decisions = {
+  admissions: Admission[];
+  refusals: Refusal[];
+  reservations: Reservation[];
+  dry: ReadonlySet<string>;
+  wants_running: boolean;
+};
 
 /** Which engine and how much of it, as one key; equal keys are equally hard to place. */
 export const needKey = (engine: string, cpu: number, memory_mb: number): string => `${engine}|${cpu}|${memory_mb}`;
 
-type Pass = Decisions & {
+type Pass = Omit<Decisions, 'dry'> & {
+  dry: Set<string>;
   snapshot: Snapshot;
   room: Room;
+  deal: Deal;
   refused: Map<string, Gate[]>;
   blocked_lines: Set<string>;
   kept: Map<string, Reservation>;
@@ -29,35 +40,38 @@ const groupOf = ({ queue, need }: { queue: string; need: string }): string => `$
 /**
  * Chooses which waiting tasks start now and on which worker. Pure: the same snapshot gives the same answer, so the reason that is shown to a
  * user can never differ from the decision made. A task that does not fit dismisses all others of its queue and need at once, never those of
- * other needs. What the others of its queue may do, the queue's policy says: `backfill`: pass; but once a head has waited `reserve_after_s`, room is
- * kept for it, and others start only where that does not delay it; `strict`: wait behind it; `best_effort`: pass, always.
+ * other needs; one without a token dismisses nobody but those of its bucket. What the others of its queue may do, the queue's policy says:
+ * `backfill`: pass; but once a head has waited `reserve_after_s`, room is kept for it, and others start only where that does not delay it;
+ * `strict`: wait behind it; `best_effort`: pass, always.
  * @param limit most admissions in one pass
  */
 export function decide(snapshot: Snapshot, limit: number): Decisions {
-  const pass = beginPass(snapshot);
-  for (const candidate of inOrder(snapshot.candidates, pass.room.queues)) {
-    if (pass.admissions.length >= limit) break;
+  const pass = beginPass(snapshot, snapshot.candidates);
+  while (pass.admissions.length < limit) {
+    const candidate = pass.deal.next();
+    if (!candidate) break;
     consider(candidate, pass);
   }
-  const { admissions, refusals, reservations, wants_running } = pass;
-  return { admissions, refusals, reservations, wants_running };
+  const { admissions, refusals, reservations, dry, wants_running } = pass;
+  return { admissions, refusals, reservations, dry, wants_running };
 }
 
 /** Every gate that is closed for the task at its turn, after all that precede it; empty: it starts now. The same pass as `decide`. */
 export function closedGates(candidate: Candidate, snapshot: Snapshot): { gates: Gate[]; reservation: Reservation | null } {
-  const pass = beginPass(snapshot);
-  for (const other of inOrder([...snapshot.candidates.filter((c) => c.uuid !== candidate.uuid), candidate], pass.room.queues)) {
-    if (other.uuid === candidate.uuid) break;
-    consider(other, pass);
-  }
-  const gates = pass.refused.get(groupOf(candidate)) ?? outcomeOf(candidate, pass).gates;
+  const pass = beginPass(snapshot, [...snapshot.candidates.filter((c) => c.uuid !== candidate.uuid), candidate]);
+  for (let other = pass.deal.next(); other && other.uuid !== candidate.uuid; other = pass.deal.next()) consider(other, pass);
+  const shared = pass.refused.get(groupOf(candidate)) ?? outcomeOf(candidate, pass).gates;
+  const gates = [...ownGates(candidate, pass.room, snapshot.now), ...shared];
   if (gates.length > 0 && !pass.refused.has(groupOf(candidate))) keepRoom(candidate, gates, pass);
   return { gates, reservation: pass.kept.get(placeOf(candidate, pass.room).pool.name) ?? null };
 }
 
-const beginPass = (snapshot: Snapshot): Pass => ({
-  snapshot,
-  room: roomOf(snapshot),
+function beginPass(snapshot: Snapshot, candidates: readonly Candidate[]): Pass {
+  const room = roomOf(snapshot);
+  return { snapshot, room, deal: deal(candidates, room, snapshot.shares), ...NOTHING_YET(snapshot) };
+}
+
+const NOTHING_YET = (snapshot: Snapshot): Omit<Pass, 'snapshot' | 'room' | 'deal'> => ({
   refused: new Map(),
   blocked_lines: new Set(),
   kept: new Map(),
@@ -65,26 +79,42 @@ const beginPass = (snapshot: Snapshot): Pass => ({
   admissions: [],
   refusals: [],
   reservations: [],
+  dry: new Set(),
   wants_running: false,
 });
 
 function consider(candidate: Candidate, pass: Pass): void {
-  const group = groupOf(candidate);
-  if (pass.refused.has(group)) return;
+  if (pass.refused.has(groupOf(candidate))) return;
+  const own = ownGates(candidate, pass.room, pass.snapshot.now);
+  if (own.length > 0) passOver(candidate, own, pass);
+  else startOrRefuse(candidate, pass);
+}
+
+function startOrRefuse(candidate: Candidate, pass: Pass): void {
   const { gates, worker } = outcomeOf(candidate, pass);
   if (worker) {
     start(candidate, worker, pass);
     return;
   }
-  pass.refused.set(group, gates);
+  pass.refused.set(groupOf(candidate), gates);
   pass.refusals.push({ uuid: candidate.uuid, queue: candidate.queue, need: candidate.need, gates });
-  if (placeOf(candidate, pass.room).queue.policy === 'strict') pass.blocked_lines.add(candidate.queue);
-  keepRoom(candidate, gates, pass);
+  const blocks = placeOf(candidate, pass.room).queue.policy === 'strict' && !pass.blocked_lines.has(candidate.queue);
+  if (blocks) pass.blocked_lines.add(candidate.queue);
+  // What others wait behind keeps its token too: they could take each one that comes before there is room for it.
+  if (keepRoom(candidate, gates, pass) || blocks) takeTokens(pass.room, candidate, pass.snapshot.now);
+}
+
+/** A task without a token, or without a place of its key, is no candidate: nothing waits behind it and no room is kept for it. */
+function passOver(candidate: Candidate, own: readonly Gate[], pass: Pass): void {
+  const { uuid, queue, need, bucket } = candidate;
+  if (bucket !== null && pass.dry.has(bucket)) return;
+  if (bucket !== null) pass.dry.add(bucket);
+  pass.refusals.push({ uuid, queue, need, gates: [...own, ...outcomeOf(candidate, pass).gates] });
 }
 
 /** The worker on which the task starts, or the gates that keep it from starting. */
 function outcomeOf(candidate: Candidate, { room, snapshot, blocked_lines, kept }: Pass): { gates: Gate[]; worker?: string } {
-  const gates = roomGates(candidate, room);
+  const gates = roomGates(candidate, room, snapshot.now);
   if (blocked_lines.has(candidate.queue)) return { gates: [headOfLine(candidate.queue), ...gates] };
   if (gates.length > 0) return { gates };
   const reservation = kept.get(placeOf(candidate, room).pool.name);
@@ -93,28 +123,32 @@ function outcomeOf(candidate: Candidate, { room, snapshot, blocked_lines, kept }
   return worker ? { gates: [], worker: worker.id } : { gates: [keptRoom(candidate, reservation as Reservation)] };
 }
 
-function start(candidate: Candidate, worker: string, { room, admissions, kept, snapshot, running }: Pass): void {
+function start(candidate: Candidate, worker: string, pass: Pass): void {
+  const { room, admissions, kept, snapshot, running } = pass;
   const pool = placeOf(candidate, room).pool.name;
   const holding: Holding = { queue: candidate.queue, pool, worker, amount: candidate.amount };
   const reservation = kept.get(pool);
   if (reservation) noteStart(candidate, holding, { reservation, now: snapshot.now });
   take(room, holding);
+  takeTokens(room, candidate, snapshot.now);
+  pass.deal.charge(candidate);
   running.push({ ...holding, runid: candidate.uuid, key: candidate.key?.name ?? null, ...endsIf(candidate, snapshot.now) });
   admissions.push({ uuid: candidate.uuid, queue: candidate.queue, need: candidate.need, worker });
 }
 
-/** One reservation in a pool, for the first that deserves it. */
-function keepRoom(candidate: Candidate, gates: readonly Gate[], pass: Pass): void {
+/** One reservation in a pool, for the first that deserves it. @returns whether this one got it */
+function keepRoom(candidate: Candidate, gates: readonly Gate[], pass: Pass): boolean {
   const pool = placeOf(candidate, pass.room).pool.name;
-  if (pass.kept.has(pool) || !deservesRoom(candidate, pass.room, { gates, now: pass.snapshot.now })) return;
+  if (pass.kept.has(pool) || !deservesRoom(candidate, pass.room, { gates, now: pass.snapshot.now })) return false;
   if (!pass.snapshot.running) {
     pass.wants_running = true;
-    return;
+    return false;
   }
   const reservation = reserve(candidate, pass.room, pass.running);
-  if (!reservation) return;
+  if (!reservation) return false;
   pass.kept.set(pool, reservation);
   pass.reservations.push(reservation);
+  return true;
 }
 
 function headOfLine(queue: string): Gate {

@@ -1,3 +1,5 @@
+import type { RateLimit } from './token-bucket.ts';
+
 /**
  * What happens to the tasks of a key that is full. `queue`: they wait; `reject`: they are refused; `cancel_newest`: they are cancelled, the first ones go on;
  * `cancel_running`: the first ones are cancelled, the newest go on.
@@ -15,14 +17,33 @@ const LONGEST = 300;
  * @returns null when the parameters have no such value: then nothing limits the task
  */
 export function concurrencyKey(template: string, { key }: Concurrency, parameters: Record<string, unknown>): string | null {
+  const value = valueText(key, parameters);
+  return value === null ? null : `${template}/${key}=${value}`;
+}
+
+/**
+ * The name of the token bucket from which a task's starts are taken.
+ * @returns null when the limit is for each value of a parameter and the task has none: then nothing limits it
+ */
+export function templateBucket(template: string, { key }: Pick<RateLimit, 'key'>, parameters: Record<string, unknown>): string | null {
+  if (key === null) return `template:${template}`;
+  const value = valueText(key, parameters);
+  return value === null ? null : `template:${template}/${key}=${value}`;
+}
+
+/** The bucket of all tasks of a queue. */
+export const queueBucket = (queue: string): string => `queue:${queue}`;
+
+/** The value at a path as text that tells types apart, long ones shortened; null: there is none. */
+function valueText(path: string, parameters: Record<string, unknown>): string | null {
   let value: unknown = parameters;
-  for (const name of key.split('.')) {
+  for (const name of path.split('.')) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return null;
     value = (value as Record<string, unknown>)[name];
   }
   if (value === null || value === undefined) return null;
   const text = JSON.stringify(value);
-  return `${template}/${key}=${text.length > LONGEST ? `${text.slice(0, LONGEST)}…${digest(text)}` : text}`;
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…${digest(text)}` : text;
 }
 
 /** 53 bits of a hash (cyrb53), so that long values with an equal beginning stay apart. */

@@ -1,20 +1,40 @@
 import type { Amount, Candidate, Gate, KeyState, PoolState, QueueState, WorkerState } from './admission-state.ts';
 import { fits, free, offering, placeOf, type Room } from './room.ts';
+import { microseconds, readyAt, tokensAt } from './token-bucket.ts';
 
 /** Gates that running work opens again by ending: only behind these is room kept for a task. */
 const OPENED_BY_ENDS: ReadonlySet<string> = new Set(['pool_cpu', 'pool_memory', 'worker_room']);
 
 export const waitsForRoomOnly = (gates: readonly Gate[]): boolean => gates.every((gate) => OPENED_BY_ENDS.has(gate.gate));
 
-/** Every gate that the state of queue, pool, workers and key closes for the task; empty: there is room for it. */
-export function roomGates(candidate: Candidate, room: Room): Gate[] {
+/** Gates that queue, pool and workers close for the task and all others of its queue and need; empty: there is room for them. */
+export function roomGates(candidate: Candidate, room: Room, now: number): Gate[] {
   const { queue, pool } = placeOf(candidate, room);
   return [
     ...queueGates(queue),
-    ...keyGates(candidate.key),
+    ...rateGates(queue.bucket, room, now),
     ...poolGates(pool, candidate.amount),
     ...workerGates(candidate, offering(candidate, room), pool.name),
   ];
+}
+
+/** Gates that are closed for this task, whatever its equals may do: the key of which it takes a place, the bucket of its template. */
+export const ownGates = (candidate: Candidate, room: Room, now: number): Gate[] => [
+  ...keyGates(candidate.key),
+  ...rateGates(candidate.bucket, room, now),
+];
+
+function rateGates(name: string | null, room: Room, now: number): Gate[] {
+  if (name === null) return [];
+  const bucket = room.buckets.get(name);
+  const subject = `rate limit ${name}`;
+  if (!bucket)
+    return [{ gate: 'rate_limit', subject, have: 0, need: 1, detail: `rate limit "${name}": its tokens are being given out just now` }];
+  const have = tokensAt(bucket, microseconds(now));
+  if (have >= 1) return [];
+  const next = new Date(Math.ceil(readyAt(bucket) / 1000)).toISOString();
+  const detail = `rate limit "${name}" gives a token each ${bucket.interval_us / 1_000_000} s, the next at ${next}`;
+  return [{ gate: 'rate_limit', subject, have, need: 1, detail }];
 }
 
 function held(kind: 'queue' | 'pool', name: string, status: string): Gate[] {

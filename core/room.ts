@@ -1,18 +1,32 @@
 import type { Amount, Candidate, Holding, PoolState, QueueState, Snapshot, WorkerState } from './admission-state.ts';
 import { EngineError } from './errors.ts';
+import { type Bucket, microseconds, taken } from './token-bucket.ts';
 
-/** What is free while a decision is made: copies, changed by `take` and `giveBack`. */
-export type Room = { queues: Map<string, QueueState>; pools: Map<string, PoolState>; workers: Map<string, WorkerState> };
+/** What is free while a decision is made: copies, changed by `take`, `giveBack` and `takeTokens`. */
+export type Room = {
+  queues: Map<string, QueueState>;
+  pools: Map<string, PoolState>;
+  workers: Map<string, WorkerState>;
+  buckets: Map<string, Bucket>;
+};
 
 /** A room of its own for a decision; the snapshot stays as it is. */
-export const roomOf = (snapshot: Pick<Snapshot, 'queues' | 'pools' | 'workers'>): Room => ({
+export const roomOf = (snapshot: Pick<Snapshot, 'queues' | 'pools' | 'workers' | 'buckets'>): Room => ({
   queues: new Map(snapshot.queues.map((queue) => [queue.name, { ...queue }])),
   pools: new Map(snapshot.pools.map((pool) => [pool.name, copy(pool)])),
   workers: new Map(snapshot.workers.map((worker) => [worker.id, copy(worker)])),
+  buckets: new Map(snapshot.buckets.map((bucket) => [bucket.name, bucket])),
 });
 
-export const copyRoom = (room: Room): Room =>
-  roomOf({ queues: [...room.queues.values()], pools: [...room.pools.values()], workers: [...room.workers.values()] });
+/** The lists of a snapshot that a room was made from. */
+export const listsOf = (room: Room): Pick<Snapshot, 'queues' | 'pools' | 'workers' | 'buckets'> => ({
+  queues: [...room.queues.values()],
+  pools: [...room.pools.values()],
+  workers: [...room.workers.values()],
+  buckets: [...room.buckets.values()],
+});
+
+export const copyRoom = (room: Room): Room => roomOf(listsOf(room));
 
 const copy = <T extends { used: Amount }>(thing: T): T => ({ ...thing, used: { ...thing.used } });
 
@@ -26,6 +40,14 @@ function shift(room: Room, { queue, pool, worker, amount }: Holding, sign: 1 | -
     if (!holder) continue;
     holder.used.cpu_milli += sign * amount.cpu_milli;
     holder.used.memory_mb += sign * amount.memory_mb;
+  }
+}
+
+/** Takes the tokens of one start out of the buckets of the task and of its queue. */
+export function takeTokens(room: Room, candidate: Pick<Candidate, 'queue' | 'bucket'>, now: number): void {
+  for (const name of [candidate.bucket, room.queues.get(candidate.queue)?.bucket]) {
+    const bucket = name ? room.buckets.get(name) : undefined;
+    if (bucket) room.buckets.set(bucket.name, taken(bucket, microseconds(now)));
   }
 }
 

@@ -1,8 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { admit, startable } from '../commands/admit.ts';
+import { forgetIdle } from '../commands/forget-idle.ts';
 import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
+import { sampleShares } from '../commands/user-shares.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
+import { Alarm } from './alarm.ts';
 import { sweepClocks } from './clocks.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { TemporalLink } from './temporal-link.ts';
@@ -33,6 +36,7 @@ export class Dispatcher {
   private database_up = true;
   private outbox_at = -Infinity;
   private run_times_at = -Infinity;
+  private readonly wake = new Alarm(() => this.poke());
   private admitted_at = -Infinity;
 
   constructor(deps: DispatcherDeps) {
@@ -52,6 +56,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.stopped = true;
     if (this.timer) clearInterval(this.timer);
+    this.wake.stop();
     await this.listener?.stop();
     await this.passing;
     await this.starter.settled();
@@ -72,7 +77,13 @@ export class Dispatcher {
     if (polled) await this.onPoll();
     if (!(await this.link.ready())) return;
     for (let more = true; more && this.link.up && !this.stopped; ) {
-      const admitted = await admit(this.deps.fork(), { limit: PASS_LIMIT, lost_after_s: this.deps.config.LOST_AFTER_S, record: polled });
+      const { LOST_AFTER_S: lost_after_s } = this.deps.config;
+      const admitted = await admit(this.deps.fork(), {
+        limit: PASS_LIMIT,
+        lost_after_s,
+        record: polled,
+        on_token: (in_ms) => this.wake.in(in_ms),
+      });
       this.starter.start(admitted);
       if (admitted.length > 0) this.admitted_at = performance.now();
       more = admitted.length >= PASS_LIMIT;
@@ -88,6 +99,8 @@ export class Dispatcher {
     if (performance.now() - this.run_times_at < RUN_TIMES_EVERY_MS) return;
     this.run_times_at = performance.now();
     await refreshRunTimes(this.deps.fork());
+    await sampleShares(this.deps.fork());
+    await forgetIdle(this.deps.fork());
   }
 
   private poll(): void {

@@ -18,6 +18,7 @@ import { Pool } from './pool.ts';
 import { PoolResize } from './pool-resize.ts';
 import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
+import { RateBucket } from './rate-bucket.ts';
 import { RetentionRun } from './retention-run.ts';
 import { Schedule } from './schedule.ts';
 import { Secret } from './secret.ts';
@@ -36,6 +37,7 @@ import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
+import { UserShare } from './user-share.ts';
 import { Worker } from './worker.ts';
 
 /** Every table, in an order that respects foreign keys. */
@@ -64,6 +66,8 @@ export const entities = [
   Backfill,
   Occurrence,
   ConcurrencyKey,
+  RateBucket,
+  UserShare,
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,

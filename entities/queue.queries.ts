@@ -4,7 +4,7 @@ import { type Em, query } from './sql.ts';
 import { wireTime, wireTimes } from './wire.ts';
 
 const COLUMNS = `q.name, q.pool, q.capacity, q.current_load, q.status, q.priority, q.step_s, q.max_depth, q.policy, q.reserve_after_s,
-  q.strict_priority, q.sla_id, ${wireTime('q.resume_at')},
+  q.strict_priority, q.rate_limit, q.fairness, q.sla_id, ${wireTime('q.resume_at')},
   (select count(*)::int4 from tasks t where t.queue = q.name and t.status = 'queued') as depth, ${wireTimes('q')}`;
 
 /** One queue as the API shows it. */

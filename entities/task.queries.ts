@@ -18,7 +18,7 @@ const SLAS = `coalesce((select jsonb_agg(jsonb_build_object('sla_id', s.id, 'nam
 const COLUMNS = `t.uuid, t.name, t.template, v.version as template_version, t.type, t.status, t.pending_reason, t.status_reason, t.parameters,
   t.queue, u.username as user, t.priority, t.timeout, ${wireNumber('t.cpu')}, t.memory_mb, t.tags, t.attempt, t.retries_used, t.progress,
   (select i.runid from instances i where i.task_id = t.uuid order by i.attempt desc limit 1) as runid,
-  ${['cancel_requested_at', 'not_before', 'eligible_at', 'queued_at', 'started_at', 'completed_at', 'held_at', 'due_at'].map((c) => wireTime(`t.${c}`)).join(', ')},
+  ${['cancel_requested_at', 'not_before', 'eligible_at', 'queued_at', 'started_at', 'completed_at', 'held_at', 'due_at', 'deadline'].map((c) => wireTime(`t.${c}`)).join(', ')},
   ${SLAS},
   t.waits_for, t.queue_timeout_s, t.start_timeout_s, t.total_timeout_s, t.result, t.error, ${wireTimes('t')}`;
 const FROM = 'tasks t join template_versions v on v.id = t.template_version_id join users u on u.id = t.user_id';

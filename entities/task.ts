@@ -43,6 +43,9 @@ const TaskSchema = defineEntity({
     quota_cost: p.integer().default(0),
     concurrency_key: p.text().nullable(),
     parked: p.boolean().default(false),
+    rate_key: p.text().nullable(),
+    throttled: p.boolean().default(false),
+    deadline: p.datetime(3).nullable(),
     cancel_requested_at: p.datetime(3).nullable(),
     cancel_reason: p.text().nullable(),
     progress: p.integer().default(0),
@@ -55,6 +58,7 @@ const TaskSchema = defineEntity({
     start_timeout_s: p.integer().nullable(),
     total_timeout_s: p.integer().nullable(),
     start_timeouts: p.integer().default(0),
+    losses: p.integer().default(0),
     due_at: p.datetime(3).nullable(),
     sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
     caused_by: p.uuid().nullable(),
@@ -68,7 +72,7 @@ const TaskSchema = defineEntity({
     { name: 'idx_tasks_user', properties: ['user', 'created_at'] },
     {
       name: 'idx_tasks_waiting',
-      expression: `create index idx_tasks_waiting on tasks (queue, parked, need, vtime, uuid) where status = 'queued'`,
+      expression: `create index idx_tasks_waiting on tasks (queue, parked, throttled, need, vtime, uuid) where status = 'queued'`,
     },
     { name: 'idx_tasks_due', expression: `create index idx_tasks_due on tasks (not_before) where status = 'pending'` },
     {
@@ -78,6 +82,10 @@ const TaskSchema = defineEntity({
     {
       name: 'idx_tasks_key',
       expression: `create index idx_tasks_key on tasks (concurrency_key, parked, vtime, uuid) where concurrency_key is not null and status in ('queued', 'processing')`,
+    },
+    {
+      name: 'idx_tasks_rate',
+      expression: `create index idx_tasks_rate on tasks (rate_key, throttled, queue, need, vtime, uuid) where rate_key is not null and status = 'queued'`,
     },
     {
       name: 'idx_tasks_completed',
@@ -103,20 +111,22 @@ const TaskSchema = defineEntity({
       name: 'tasks_controls_check',
       expression: 'waits_for >= 0 and start_timeouts >= 0 and queue_timeout_s > 0 and start_timeout_s > 0 and total_timeout_s > 0',
     },
+    { name: 'tasks_losses_check', expression: 'losses >= 0' },
     { name: 'tasks_progress_check', expression: 'progress >= 0 and progress <= 100' },
     { name: 'tasks_pending_check', expression: `(status = 'pending') = (pending_reason is not null)` },
   ],
 });
 
 /**
- * One request to run a template. `timeout`: seconds an instance may run. `vtime`: order key, `eligible_at − priority × step`, smaller is sooner.
+ * One request to run a template. `timeout`: seconds an instance may run. `vtime`: order key, smaller is sooner, from `eligible_at`, `priority` and `deadline`; see
+ * `vtimeOf`.
  * `need`: what an admission must find for it (engine, cores, memory) as one key, so that equal needs are looked at once. `attempt`: number of the
  * last instance, always rising; `retries_used`: those that the retry policy counts. `result` and `error` repeat the last instance's.
  * `source_id`: the schedule or backfill that submitted it, which counts its tasks that are not final by it; null: neither.
- * `parked`: it waits for a place of its `concurrency_key` and is no candidate until it gets one.
+ * `parked`: it waits for a place of its `concurrency_key` and is no candidate until it gets one. `throttled`: likewise for a token of the bucket `rate_key`.
  * `held_at`: nothing of it starts until it is released. `waits_for`: open rows in `task_dependencies`. Time-outs in seconds, null for none:
  * `queue_timeout_s` since it was queued, `start_timeout_s` of a starting instance, `total_timeout_s` since `eligible_at`. `start_timeouts`: instances in
- * a row that nobody started. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
+ * a row that nobody started, `losses`: that were lost. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
  * `caused_by`: the breach that had it run; `sla_depth`: how many breaches stand before it. `nominal_at`: the fire that it is the task of. `stop_as`: what it becomes
  * when its running instance has stopped as asked, instead of cancelled.
  */

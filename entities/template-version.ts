@@ -1,6 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { Concurrency } from '../core/concurrency.ts';
 import type { RetryPolicy } from '../core/retry.ts';
+import type { RateLimit } from '../core/token-bucket.ts';
 import { cores, times } from './columns.ts';
 import { Queue } from './queue.ts';
 import { Template } from './template.ts';
@@ -23,6 +24,7 @@ const TemplateVersionSchema = defineEntity({
     at_most_once: p.boolean().default(false),
     quota_cost: p.integer().default(0),
     concurrency: p.json<Concurrency>().nullable(),
+    rate_limit: p.json<RateLimit>().nullable(),
     queue_timeout_s: p.integer().nullable(),
     start_timeout_s: p.integer().nullable(),
     total_timeout_s: p.integer().nullable(),
@@ -41,7 +43,7 @@ const TemplateVersionSchema = defineEntity({
 /**
  * What a template said at one time; never changed. `schema`: JSON Schema 2020-12 of the parameters; `parameters`: defaults under them.
  * `timeout` in seconds, `cpu` in cores, `memory_mb` in MB: what each instance reserves. `at_most_once`: a lost instance is not run again.
- * `concurrency`: how many tasks with an equal parameter may run at once; null: any number.
+ * `concurrency`: how many tasks with an equal parameter may run at once; `rate_limit`: how many may start in some time; null: any number.
  */
 export class TemplateVersion extends TemplateVersionSchema.class {}
 TemplateVersionSchema.setClass(TemplateVersion);

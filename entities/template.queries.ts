@@ -4,7 +4,7 @@ import { type Em, query } from './sql.ts';
 import { wireNumber, wireTime, wireTimes } from './wire.ts';
 
 const CONTENT = `v.schema, v.parameters, v.queue, v.priority, v.timeout, ${wireNumber('v.cpu')}, v.memory_mb, v.retry_policy, v.at_most_once,
-  v.quota_cost, v.concurrency, v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s`;
+  v.quota_cost, v.concurrency, v.rate_limit, v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s`;
 const COLUMNS = `t.name, t.engine, t.description, t.current_version, t.sla_id, ${CONTENT}, ${wireTimes('t')}`;
 const FROM = 'templates t join template_versions v on v.template = t.name and v.version = t.current_version';
 

@@ -76,8 +76,8 @@ begin
         case when k.kind = 'queue_wait' then t.attempt + 1 when k.kind in ('start_delay', 'run_time') then t.attempt else 0 end as attempt,
         case k.kind
           when 'queue_wait' then case when t.status <> 'queued' then null
-            when exists (select 1 from instances e where e.task_id = t.uuid and e.created_at >= t.eligible_at) then t.queued_at else t.eligible_at end
-          when 'start_delay' then case when i.start_time is null then i.created_at end
+            when exists (select 1 from instances e where e.task_id = t.uuid and coalesce(e.admitted_at, e.created_at) >= t.eligible_at) then t.queued_at else t.eligible_at end
+          when 'start_delay' then case when i.start_time is null then coalesce(i.admitted_at, i.created_at) end
           when 'run_time' then i.start_time
           else t.eligible_at end as started_at) a
     where t.uuid = any(tasks_hit) and t.status not in ${FINAL} and a.started_at is not null and not exists (
@@ -134,7 +134,7 @@ begin
       when t.status = 'completed' then 'met'
       when t.status in ('failed', 'cancelled') then t.status
       when c.eligible_at <> t.eligible_at and k.on_failure <> 'keep' then 'postponed' end as outcome,
-      case c.kind when 'queue_wait' then coalesce(i.created_at, t.completed_at) when 'start_delay' then coalesce(i.start_time, i.end_time, t.completed_at)
+      case c.kind when 'queue_wait' then coalesce(i.admitted_at, i.created_at, t.completed_at) when 'start_delay' then coalesce(i.start_time, i.end_time, t.completed_at)
         when 'run_time' then coalesce(i.end_time, t.completed_at) else t.completed_at end as at
     from sla_clocks c join sla_conditions k on k.id = c.condition_id join tasks t on t.uuid = c.task_id
       left join instances i on i.task_id = c.task_id and i.attempt = c.attempt and c.attempt > 0
@@ -162,9 +162,9 @@ declare
   ids bigint[];
   instants timestamptz[];
 begin
-  select array_agg(c.id), array_agg(i.created_at) into ids, instants
+  select array_agg(c.id), array_agg(i.at) into ids, instants
     from sla_clocks c join sla_conditions k on k.id = c.condition_id, lateral (
-      select i.created_at from instances i where i.task_id = c.task_id and i.created_at >= c.started_at order by i.attempt offset k.max_attempts limit 1) i
+      select coalesce(i.admitted_at, i.created_at) as at from instances i where i.task_id = c.task_id and coalesce(i.admitted_at, i.created_at) >= c.started_at order by i.attempt offset k.max_attempts limit 1) i
     where c.task_id = any(tasks_hit) and c.kind = 'attempts' and c.broken_at is null and c.stopped_at is null;
   if ids is not null then perform sla_break(ids, instants, 'attempts'); end if;
 end $$`;

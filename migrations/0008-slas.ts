@@ -34,6 +34,8 @@ const COLUMNS = [
   `alter table "tasks" add constraint "tasks_stop_as_check" check ("stop_as" in ('failed', 'retry'))`,
   `create index idx_tasks_failed on tasks (completed_at) where status = 'failed'`,
   `alter table "template_runtimes" add "p95_s" float8 null`,
+  `alter table "instances" add "admitted_at" timestamptz(3) null`,
+  `alter table "instances" alter "admitted_at" set default clock_timestamp()`,
 ];
 
 const TABLES = [
@@ -110,6 +112,7 @@ const DROPS = [
   `delete from feeds where name = 'breaches'`,
   `drop index if exists idx_tasks_failed`,
   `alter table "tasks" drop column "sla_id", drop column "caused_by", drop column "sla_depth", drop column "nominal_at", drop column "stop_as"`,
+  `alter table "instances" drop column "admitted_at"`,
   `alter table "template_runtimes" drop column "p95_s"`,
   ...BOUND.map((table) => `alter table "${table}" drop column "sla_since"`),
   `alter table "queues" drop column "resume_at", drop column "held_by"`,

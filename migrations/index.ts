@@ -3,6 +3,7 @@ import { Migration0002Admission } from './0002-admission.ts';
 import { Migration0003Controls } from './0003-controls.ts';
 import { Migration0004Schedules } from './0004-schedules.ts';
 import { Migration0005Retention } from './0005-retention.ts';
+import { Migration0006Scheduling } from './0006-scheduling.ts';
 import { Migration0007Deliveries } from './0007-deliveries.ts';
 import { Migration0008Slas } from './0008-slas.ts';
 
@@ -13,6 +14,7 @@ export const migrations = [
   { name: '0003-controls', class: Migration0003Controls },
   { name: '0004-schedules', class: Migration0004Schedules },
   { name: '0005-retention', class: Migration0005Retention },
+  { name: '0006-scheduling', class: Migration0006Scheduling },
   { name: '0007-deliveries', class: Migration0007Deliveries },
   { name: '0008-slas', class: Migration0008Slas },
 ];

@@ -78,6 +78,13 @@ async function waitUntilServing(running: Running, address: string, namespace: st
   }
 }
 
+/** Why a server ended, from its log: the errors, because a crash prints its stack after them; without any, the last lines. */
+export function lastWords(log: string): string {
+  const lines = log.trim().split('\n');
+  const errors = lines.filter((line) => /"level":"(ERROR|FATAL)"|^(panic|fatal error|error):/i.test(line));
+  return (errors.length > 0 ? errors.slice(0, 3) : lines.slice(-3)).map((line) => line.slice(0, 400)).join(' | ');
+}
+
 async function attempt(command: string, options: TemporalOptions): Promise<TemporalServer | string> {
   const { port, ui_port } = await choosePorts(options);
   const log: LogFile = openLogFile(path.join(options.data_dir, 'logs'), 'temporal');
@@ -98,7 +105,7 @@ async function attempt(command: string, options: TemporalOptions): Promise<Tempo
     await running.stop();
     throw error;
   });
-  const words = log.tail().trim().split('\n').slice(-3).join(' | ');
+  const words = lastWords(log.tail());
   void running.exited.then(() => log.close());
   if (ended) return `${ended.signal ?? `code ${ended.code}`}: ${words}; see ${log.file}`;
   return { ...running, address, ui_url: ui_port === null ? null : `http://${localOf(options.host)}:${ui_port}` };

@@ -20,16 +20,27 @@ const ExplainedGate = Gate.extend({
   clears_at: z.iso
     .datetime()
     .nullable()
-    .describe('when it is expected to open if nothing else starts; null: no end of running work opens it'),
+    .describe('when it is expected to open if nothing else starts; null: neither an end of running work nor a token opens it'),
 }).meta({ id: 'ExplainedGate' });
 
 const outlook = {
-  position: z.int().nullable().describe('place among the waiting tasks of its queue, from 1'),
+  position: z
+    .int()
+    .nullable()
+    .describe('place among the waiting tasks of its queue, from 1; in a queue that is shared between users, among those of its user'),
   gates: z.array(ExplainedGate),
   estimated_start: z.iso.datetime().nullable().describe('by past run times and time-outs; null: unknown'),
   estimated_finish: z.iso.datetime().nullable(),
   overtaken_until: z.iso.datetime().nullable().describe('tasks that become eligible later cannot precede it; null: no such time'),
   latest_start: z.iso.datetime().nullable().describe('room is kept for it: it starts by then unless a more urgent task comes'),
+  fair_share: z
+    .object({
+      usage_s: z.number().describe('what its user has used of the pool of late: seconds of all of it, halved each hour'),
+      users_before: z.int().describe('waiting users who have used less'),
+      users_waiting: z.int(),
+    })
+    .nullable()
+    .describe('of a queue that is shared between users; null: of others'),
 };
 
 /** Why a task is not running. `position` is null, and no gate closed, when it does not wait in its queue. */

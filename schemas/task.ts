@@ -36,6 +36,9 @@ export const TaskSubmission = z
     priority: Priority.optional().describe('0–100, higher is more urgent'),
     timeout: TimeoutS.optional().describe('seconds that an instance may run'),
     not_before: Instant.optional().describe('do not start earlier'),
+    deadline: Instant.nullable()
+      .optional()
+      .describe('by when it should have ended: moves it forward in its queue, as far as the highest priority would; null: none'),
     tags: Tags.default({}),
     ...clocks,
     ref: text(100).min(1).optional().describe('in a batch: name by which other items refer to this one in `after`'),
@@ -80,6 +83,7 @@ export const Task = z
     runid: z.uuid().nullable().describe('the last instance'),
     cancel_requested_at: z.iso.datetime().nullable(),
     not_before: z.iso.datetime().nullable(),
+    deadline: z.iso.datetime().nullable().describe('by when it should have ended'),
     eligible_at: z.iso.datetime(),
     queued_at: z.iso.datetime().nullable(),
     started_at: z.iso.datetime().nullable(),
@@ -115,6 +119,7 @@ export const TaskChange = z
     queue: Name.optional().describe('moves it; keeps its place by time'),
     tags: Tags.optional().describe('replaces all of them'),
     not_before: Instant.nullable().optional(),
+    deadline: Instant.nullable().optional(),
     timeout: TimeoutS.optional(),
     sla_id: SlaId.optional(),
     ...clocks,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { OnLimit } from '../core/concurrency.ts';
 import { ClockS, Cores, MemoryMb, Name, Priority, TimeoutS, text } from './limits.ts';
+import { TemplateRate, templateRateInput } from './rate-limit.ts';
 import { SlaId } from './sla.ts';
 
 /** When a failed instance is followed by another; what is left out: one attempt, or sensible delays. Delays in seconds. */
@@ -52,6 +53,7 @@ const definition = {
   at_most_once: z.boolean().optional().describe('an instance whose worker vanished is not run again'),
   quota_cost: z.int().min(0).max(1_000_000).optional().describe('what a task takes of its user’s quota'),
   concurrency: Concurrency.nullable().optional().describe('how many tasks with an equal parameter run at once; null: any number'),
+  rate_limit: templateRateInput(parameterPath).nullable().optional().describe('how many tasks may start in some time; null: any number'),
   queue_timeout_s: ClockS.nullable().optional().describe('seconds that a task may stay queued; null: no limit'),
   start_timeout_s: ClockS.nullable().optional().describe('seconds that an instance may stay starting; null: 300'),
   total_timeout_s: ClockS.nullable().optional().describe('seconds that a task may take in all, retries included; null: no limit'),
@@ -90,6 +92,7 @@ export const TemplateVersion = z
     at_most_once: z.boolean(),
     quota_cost: z.int(),
     concurrency: Concurrency.nullable(),
+    rate_limit: TemplateRate.nullable(),
     queue_timeout_s: z.int().nullable(),
     start_timeout_s: z.int().nullable(),
     total_timeout_s: z.int().nullable(),

@@ -234,9 +234,9 @@ describe('admit', () => {
     const [moved, stays] = [await submitOne(ctx), await submitOne(ctx)];
     const admitted = await db.em.transactional(async (tx) => {
       const room = await loadRoom(tx as Em, ['q'], { lock: true, lost_after_s: LOST_AFTER_S });
-      const { decisions } = await chooseTasks(tx as Em, room, { queues: ['q'], limit: 10 });
+      const { decisions } = await chooseTasks(tx as Em, room, { queues: ['q'], limit: 10, lock: true });
       await query(db.orm.em.fork() as Em, `update tasks set queue = 'q2' where uuid = $1`, [moved.uuid]);
-      return await writeAdmissions(tx as Em, decisions.admissions);
+      return await writeAdmissions(tx as Em, decisions.admissions, Date.now());
     });
     expect(admitted.map((i) => i.task_id)).toEqual([stays.uuid]);
     expect(await sql('select queue, status from tasks where uuid = $1', [moved.uuid])).toEqual([{ queue: 'q2', status: 'queued' }]);

@@ -84,6 +84,18 @@ const BUGS: Bug[] = [
     finding: /./,
   },
   {
+    name: 'an admission takes one token for all of a pass',
+    from: 'greatest(b.full_us, $3::int8) + t.n * b.interval_us',
+    to: 'greatest(b.full_us, $3::int8) + least(t.n, 1) * b.interval_us',
+    finding: /rate_limits_replayed/,
+  },
+  {
+    name: 'a bucket is not asked when its tasks may go on',
+    from: 'set throttled = true from x where tasks.uuid = x.uuid returning x.rate_key),\na as (\n  update rate_buckets set ready_at = to_timestamp(ceil(b.ready_us / 1000.0) / 1000)',
+    to: 'set throttled = true from x where tasks.uuid = x.uuid returning x.rate_key),\na as (\n  update rate_buckets set ready_at = null',
+    finding: /throttled_tasks_are_remembered|never ended/,
+  },
+  {
     name: 'an admission counts no attempt',
     from: 'attempt = attempt + 1, status_reason',
     to: 'attempt = attempt + 2, status_reason',

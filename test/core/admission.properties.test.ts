@@ -1,123 +1,28 @@
 import fc from 'fast-check';
-import { decide, closedGates as lookAt, needKey } from '../../core/admission.ts';
+import { decide, closedGates as lookAt } from '../../core/admission.ts';
 import type { Amount, Candidate, Snapshot } from '../../core/admission-state.ts';
+import { afterPass, decideAdmissions, ENGINES, NOW, of, poolOf, snapshots } from './arbitrary-snapshot.ts';
 
 const closedGates = (task: Candidate, snapshot: Snapshot) => lookAt(task, snapshot).gates;
-const decideAdmissions = (snapshot: Snapshot, limit: number) => decide(snapshot, limit).admissions;
-
-const NOW = 600_000;
-const ENGINES = ['shell', 'http', 'docker'];
-const QUEUES = ['qa', 'qb', 'qc'];
-const POOLS = ['pa', 'pb'];
-const RUNS = { numRuns: 400 };
-
-const cpu = fc.constantFrom(0, 100, 500, 1000, 1500, 3000);
-const memory = fc.constantFrom(0, 16, 512, 2048);
-const amounts = fc.record({ cpu_milli: cpu, memory_mb: memory });
-const status = fc.constantFrom('active', 'active', 'active', 'hold', 'drain');
-
-/** A holder may be used beyond its total: it was shrunk while work was under way. */
-const holder = { total: amounts.map((a) => ({ cpu_milli: a.cpu_milli * 3, memory_mb: a.memory_mb * 3 })), used: amounts };
-
-const queues = fc.tuple(
-  ...QUEUES.map((name) =>
-    fc.record({
-      name: fc.constant(name),
-      pool: fc.constantFrom(...POOLS),
-      status,
-      capacity: fc.integer({ min: 0, max: 6 }),
-      current_load: fc.integer({ min: 0, max: 4 }),
-      priority: fc.integer({ min: 0, max: 100 }),
-      step_s: fc.constantFrom(0, 1, 60),
-      policy: fc.constantFrom('backfill', 'backfill', 'strict', 'best_effort'),
-      reserve_after_s: fc.constantFrom(0, 60),
-      strict_priority: fc.constantFrom(false, false, true),
-    }),
-  ),
-);
-const pools = fc.tuple(...POOLS.map((name) => fc.record({ name: fc.constant(name), status, ...holder })));
-const worker = fc.record({ pool: fc.constantFrom(...POOLS), engines: fc.subarray(ENGINES), ...holder });
-const workers = fc.array(worker, { maxLength: 5 }).map((list) => list.map((w, i) => ({ id: `w${i}`, ...w })));
-const candidate = fc.record({
-  queue: fc.constantFrom(...QUEUES),
-  engine: fc.constantFrom(...ENGINES),
-  amount: amounts,
-  vtime: fc.integer({ min: 0, max: 600_000 }),
-  eligible_at: fc.integer({ min: 0, max: NOW }),
-  timeout_s: fc.constantFrom(10, 100, 3600),
-  p90_s: fc.constantFrom(null, null, 1, 50),
-});
-const candidates = fc.array(candidate, { maxLength: 25 }).map((list) =>
-  list.map(
-    (c, i): Candidate => ({
-      ...c,
-      key: null,
-      uuid: `task-${String(i).padStart(2, '0')}`,
-      need: needKey(c.engine, c.amount.cpu_milli / 1000, c.amount.memory_mb),
-    }),
-  ),
-);
-const ends = fc
-  .record({ expected_end: fc.integer({ min: NOW + 1, max: NOW + 50_000 }), more: fc.integer({ min: 0, max: 50_000 }) })
-  .map(({ expected_end, more }) => ({ expected_end, hard_end: expected_end + more }));
-const running = fc.option(
-  fc.array(fc.record({ queue: fc.constantFrom(...QUEUES), pool: fc.constantFrom(...POOLS), amount: amounts, ends, worker: fc.nat(4) }), {
-    maxLength: 6,
-  }),
-);
-const snapshots: fc.Arbitrary<Snapshot> = fc.record({ queues, pools, workers, candidates, running }).map((all) => ({
-  ...all,
-  now: NOW,
-  queues: all.queues as Snapshot['queues'],
-  running:
-    all.running?.map(({ ends: end, worker: n, ...held }, i) => ({ ...held, ...end, runid: `r${i}`, key: null, worker: `w${n}` })) ?? null,
-}));
 
 /** The same in one open pool, so that tasks wait for room rather than for anything else. */
 const crowded = (snapshot: Snapshot): Snapshot => ({
   ...snapshot,
-  queues: snapshot.queues.map((q) => ({ ...q, pool: 'pa', status: 'active', reserve_after_s: 0 })),
+  queues: snapshot.queues.map((q) => ({ ...q, pool: 'pa', status: 'active', reserve_after_s: 0, bucket: null })),
+  candidates: snapshot.candidates.map((c) => ({ ...c, bucket: null })),
   pools: snapshot.pools.map((p) => ({ ...p, status: 'active' })),
   workers: snapshot.workers.map((w) => ({ ...w, pool: 'pa', engines: ENGINES })),
   running: (snapshot.running ?? []).map((r) => ({ ...r, pool: 'pa' })),
 });
-const limits = fc.constantFrom(1, 3, 1000);
-
-const of = (snapshot: Snapshot, uuid: string): Candidate => snapshot.candidates.find((c) => c.uuid === uuid) as Candidate;
-const poolOf = (snapshot: Snapshot, c: Candidate): string => snapshot.queues.find((q) => q.name === c.queue)?.pool as string;
-const sum = (list: readonly Candidate[]): Amount => ({
-  cpu_milli: list.reduce((s, c) => s + c.amount.cpu_milli, 0),
-  memory_mb: list.reduce((s, c) => s + c.amount.memory_mb, 0),
+/** The same without token buckets and fairness. */
+const plain = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  queues: snapshot.queues.map((q) => ({ ...q, bucket: null, fairness: 'none' })),
+  candidates: snapshot.candidates.map((c) => ({ ...c, bucket: null })),
 });
 
-/** The snapshot as it is after the decisions; written on its own, not with the code under test. */
-function afterPass(snapshot: Snapshot, limit: number): Snapshot {
-  const decisions = decideAdmissions(snapshot, limit);
-  const chosen = decisions.map((d) => ({ worker: d.worker, task: of(snapshot, d.uuid) }));
-  const grow = <T extends { used: Amount }>(thing: T, mine: readonly Candidate[]): T => {
-    const added = sum(mine);
-    const used = { cpu_milli: thing.used.cpu_milli + added.cpu_milli, memory_mb: thing.used.memory_mb + added.memory_mb };
-    return { ...thing, used };
-  };
-  const tasks = (keep: (c: (typeof chosen)[number]) => boolean) => chosen.filter(keep).map((c) => c.task);
-  return {
-    ...snapshot,
-    queues: snapshot.queues.map((q) => ({ ...q, current_load: q.current_load + tasks((c) => c.task.queue === q.name).length })),
-    pools: snapshot.pools.map((p) =>
-      grow(
-        p,
-        tasks((c) => poolOf(snapshot, c.task) === p.name),
-      ),
-    ),
-    workers: snapshot.workers.map((w) =>
-      grow(
-        w,
-        tasks((c) => c.worker === w.id),
-      ),
-    ),
-    candidates: snapshot.candidates.filter((c) => !decisions.some((d) => d.uuid === c.uuid)),
-  };
-}
+const RUNS = { numRuns: 400 };
+const limits = fc.constantFrom(1, 3, 1000);
 
 /** A total or capacity holds unless it was overdrawn before; then nothing may be added. */
 const within = (before: number, now: number, limit: number): boolean => now <= limit || now === before;
@@ -217,7 +122,9 @@ describe('decideAdmissions, whatever the snapshot', () => {
       fc.property(snapshots, limits, (snapshot, limit) => {
         const chosen = new Set(decideAdmissions(snapshot, limit).map((d) => d.uuid));
         for (const a of snapshot.candidates.filter((c) => chosen.has(c.uuid))) {
-          const equals = snapshot.candidates.filter((c) => c.queue === a.queue && c.need === a.need && !chosen.has(c.uuid));
+          const equals = snapshot.candidates.filter(
+            (c) => c.queue === a.queue && c.need === a.need && c.bucket === a.bucket && !chosen.has(c.uuid),
+          );
           for (const b of equals) expect(a.vtime).toBeLessThanOrEqual(b.vtime);
         }
       }),
@@ -240,7 +147,8 @@ describe('decideAdmissions, whatever the snapshot', () => {
 
   it('starts nothing of a strict queue behind a task that waits, and keeps at most one reservation in a pool', () => {
     fc.assert(
-      fc.property(snapshots, (snapshot) => {
+      fc.property(snapshots, (any) => {
+        const snapshot = plain(any);
         const { admissions, refusals, reservations } = decide(snapshot, 1000);
         const strict = new Set(snapshot.queues.filter((q) => q.policy === 'strict').map((q) => q.name));
         for (const { uuid, queue } of refusals.filter((r) => strict.has(r.queue))) {

@@ -7,7 +7,7 @@ const NONE = amount(0, 0);
 const closedGates = (task: Candidate, of: Snapshot) => lookAt(task, of).gates;
 const decideAdmissions = (of: Snapshot, limit: number) => decide(of, limit).admissions;
 
-const LINE = { policy: 'backfill', reserve_after_s: 120, strict_priority: false } as const;
+const LINE = { policy: 'backfill', reserve_after_s: 120, strict_priority: false, bucket: null, fairness: 'none' } as const;
 
 /** A snapshot of one pool of 4 cores and 4,096 MB with the queue `q` and two workers of half of it. */
 function snapshot(change: Partial<Snapshot> = {}): Snapshot {
@@ -15,6 +15,8 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
     queues: [{ name: 'q', pool: 'p', status: 'active', capacity: 10, current_load: 0, priority: 50, step_s: 60, ...LINE }],
     now: 1_000_000,
     running: [],
+    buckets: [],
+    shares: [],
     pools: [{ name: 'p', status: 'active', total: amount(4000, 4096), used: NONE }],
     workers: ['w1', 'w2'].map((id) => ({ id, pool: 'p', total: amount(2000, 2048), used: NONE, engines: ['shell', 'http'] })),
     candidates: [],
@@ -22,7 +24,7 @@ function snapshot(change: Partial<Snapshot> = {}): Snapshot {
   };
 }
 
-const FRESH = { vtime: 0, eligible_at: 1_000_000, timeout_s: 3600, p90_s: null, key: null };
+const FRESH = { vtime: 0, eligible_at: 1_000_000, timeout_s: 3600, p90_s: null, key: null, user: 1, bucket: null };
 
 const candidate = (uuid: string, change: Partial<Candidate> = {}): Candidate => {
   const { engine, amount: size } = { engine: 'shell', amount: amount(1000, 100), ...change };

@@ -23,6 +23,9 @@ const FAULTS: [name: string, fault: Partial<Rules>, finding: RegExp][] = [
   ['queues a lost task without ending its instance', { ends_lost: false }, /live instance/],
   ['keeps the place of a key', { key_returns: false }, /counts/],
   ['forgets the limit of a key', { key_limits: false }, /more than its limit/],
+  ['takes no token', { takes_tokens: false }, /taken/],
+  ['sees buckets full', blind((s) => ({ buckets: s.buckets.map((b) => ({ ...b, full_at: 0 })) })), /taken/],
+  ['forgets what users have used', blind(() => ({ shares: [] })), /used more/],
   ['looks at the first tasks only', blind((s) => ({ candidates: s.candidates.toSorted(first).slice(0, 2) })), /left waiting/],
   ['lets a misfit dismiss its whole queue', blind(each(() => ({ need: 'same' }))), /left waiting|equal/],
   ['forgets the capacity of queues', blind((s) => ({ queues: s.queues.map((q) => ({ ...q, capacity: 1e9 })) })), /capacity/],
@@ -30,7 +33,7 @@ const FAULTS: [name: string, fault: Partial<Rules>, finding: RegExp][] = [
   ['forgets memory', blind(each(({ amount }) => ({ amount: { ...amount, memory_mb: 0 } }))), /more than it has/],
   ['forgets the pool', blind((s) => ({ pools: s.pools.map((p) => ({ ...p, total: HUGE })) })), /more than it has/],
   ['starts on hold', blind((s) => ({ queues: s.queues.map((q) => ({ ...q, status: 'active' })) })), /hold/],
-  ['serves the last first', blind(each(({ vtime }) => ({ vtime: -vtime }))), /equal/],
+  ['serves the last first', blind(each(({ vtime }) => ({ vtime: -vtime }))), /equal|waiting/],
   ['keeps room for nobody', blind((s) => ({ queues: s.queues.map((q) => ({ ...q, policy: 'best_effort' })) })), /pushed back|equal/],
   ['believes that tasks are short', blind(each(() => ({ timeout_s: 1 }))), /pushed back/],
 ];

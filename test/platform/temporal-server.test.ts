@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { commandLine } from '../../platform/pid-file.ts';
 import { ensureExternalTemporal, ensureSearchAttributes, SEARCH_ATTRIBUTES } from '../../platform/search-attributes.ts';
-import { startTemporalServer, type TemporalServer } from '../../platform/temporal-server.ts';
+import { lastWords, startTemporalServer, type TemporalServer } from '../../platform/temporal-server.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporalAddress } from '../support/test-servers.ts';
 import { dataFolder } from './fixtures/folder.ts';
@@ -14,6 +14,16 @@ async function connected<T>(address: string, work: (connection: Connection) => P
   const connection = await Connection.connect({ address });
   return await work(connection).finally(() => connection.close());
 }
+
+test('of a crash the error is told, not the stack that follows it', () => {
+  const error =
+    '{"level":"ERROR","msg":"Failed to start gRPC listener","error":"listen tcp 127.0.0.1:43875: bind: address already in use"}';
+  const stack = Array.from({ length: 30 }, (_, i) => `main.f${i}(0x0)`).join('\n');
+  expect(lastWords(`{"level":"INFO"}\n${error}\npanic: runtime error: nil pointer\n${stack}\n`)).toBe(
+    `${error} | panic: runtime error: nil pointer`,
+  );
+  expect(lastWords('a\nb\nc\nd\n')).toBe('b | c | d');
+});
 
 describe('Temporal server', () => {
   let data_dir: string;

@@ -4,9 +4,11 @@ import { type Claim, claimInstance } from '../../commands/claim-instance.ts';
 import type { Actor, CommandContext } from '../../commands/context.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
 import type { Concurrency } from '../../core/concurrency.ts';
+import type { Fairness } from '../../core/fair-share.ts';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
+import type { RateLimit } from '../../core/token-bucket.ts';
 import { defineEngine, type Engines } from '../../engines/define-engine.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
@@ -41,18 +43,23 @@ export async function makePool(em: Em, name = 'p', { cpu, memory_mb }: Size = LA
   return name;
 }
 
-export type QueueOptions = { pool?: string; capacity?: number; priority?: number; step_s?: number; max_depth?: number | null };
+export type QueueOptions = {
+  pool?: string;
+  capacity?: number;
+  priority?: number;
+  step_s?: number;
+  max_depth?: number | null;
+  rate_limit?: Omit<RateLimit, 'key'> | null;
+  fairness?: Fairness;
+};
 
 export async function makeQueue(em: Em, name = 'q', options: QueueOptions = {}): Promise<string> {
-  const { pool = 'p', capacity = 1000, priority = 50, step_s = 60, max_depth = null } = options;
-  await query(em, 'insert into queues (name, pool, capacity, priority, step_s, max_depth) values ($1, $2, $3, $4, $5, $6)', [
-    name,
-    pool,
-    capacity,
-    priority,
-    step_s,
-    max_depth,
-  ]);
+  const { pool = 'p', capacity = 1000, priority = 50, step_s = 60, max_depth = null, rate_limit = null, fairness = 'none' } = options;
+  await query(
+    em,
+    `insert into queues (name, pool, capacity, priority, step_s, max_depth, rate_limit, fairness) values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8)`,
+    [name, pool, capacity, priority, step_s, max_depth, rate_limit && JSON.stringify(rate_limit), fairness],
+  );
   return name;
 }
 
@@ -83,6 +90,7 @@ export type TemplateOptions = Partial<Size> & {
   at_most_once?: boolean;
   quota_cost?: number;
   concurrency?: Concurrency | null;
+  rate_limit?: RateLimit | null;
 };
 
 export async function makeTemplate(em: Em, name = 't', options: TemplateOptions = {}): Promise<string> {
@@ -92,8 +100,8 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
     em,
     `with t as (insert into templates (name, engine) values ($1, $2) returning name)
      insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, at_most_once, quota_cost,
-       concurrency)
-     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb from t`,
+       concurrency, rate_limit)
+     select name, 1, $3::jsonb, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb, $12::jsonb from t`,
     [
       name,
       kind,
@@ -106,6 +114,7 @@ export async function makeTemplate(em: Em, name = 't', options: TemplateOptions 
       options.at_most_once ?? false,
       options.quota_cost ?? 0,
       options.concurrency ? JSON.stringify(options.concurrency) : null,
+      options.rate_limit ? JSON.stringify(options.rate_limit) : null,
     ],
   );
   return name;
@@ -139,7 +148,7 @@ export async function makeWorld(em: Em, options: { queue?: QueueOptions; worker?
 export async function emptyDatabase(em: Em): Promise<void> {
   await query(em, `alter table task_history disable trigger refuse_truncate`);
   await query(em, `alter table audit_log disable trigger refuse_truncate`);
-  await query(em, `truncate users, secrets, slas, pools, task_history, audit_log, concurrency_keys cascade`);
+  await query(em, `truncate users, secrets, slas, pools, task_history, audit_log, concurrency_keys, rate_buckets cascade`);
   await query(em, `alter table task_history enable trigger refuse_truncate`);
   await query(em, `alter table audit_log enable trigger refuse_truncate`);
 }

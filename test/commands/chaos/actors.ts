@@ -1,16 +1,21 @@
 import { admit } from '../../../commands/admit.ts';
 import { appendLogs } from '../../../commands/append-logs.ts';
 import { cancelTask } from '../../../commands/cancel-task.ts';
+import { cancelTasks } from '../../../commands/cancel-tasks.ts';
 import { changeTask } from '../../../commands/change-task.ts';
 import type { CommandContext } from '../../../commands/context.ts';
 import { endOverdueTasks } from '../../../commands/end-overdue.ts';
 import { type FinishItem, finishInstances } from '../../../commands/finish-instances.ts';
+import { forgetIdle } from '../../../commands/forget-idle.ts';
 import { holdTask, releaseTask } from '../../../commands/hold-task.ts';
 import { keepLeases } from '../../../commands/keep-leases.ts';
 import { releaseDue } from '../../../commands/release-due.ts';
 import { retryTask } from '../../../commands/retry-task.ts';
-import { query } from '../../../entities/sql.ts';
-import { claim, outcome, submit } from '../../support/factories.ts';
+import { submitTasks } from '../../../commands/submit-tasks.ts';
+import { sampleShares } from '../../../commands/user-shares.ts';
+import { type Em, query } from '../../../entities/sql.ts';
+import type { TaskSubmission } from '../../../schemas/task.ts';
+import { claim, outcome, submission, testEngines } from '../../support/factories.ts';
 import type { Random } from './random.ts';
 import { type Action, type Chaos, count, found, type Known } from './world.ts';
 
@@ -20,6 +25,12 @@ const contextFor = (chaos: Chaos, random: Random): CommandContext => ({
   request_id: null,
 });
 
+/** As a dispatcher does from time to time beside its passes. */
+const keepBooks: Action = async (chaos) => {
+  await sampleShares(chaos.em());
+  await forgetIdle(chaos.em());
+};
+
 const dispatch: Action = async (chaos, random) => {
   const admitted = await admit(chaos.em(), { limit: random.between(1, 20) });
   count(chaos, 'admitted', admitted.length);
@@ -28,10 +39,19 @@ const dispatch: Action = async (chaos, random) => {
 
 const release: Action = async (chaos) => count(chaos, 'released', await releaseDue(chaos.em(), 10));
 
+const someItem = (random: Random, templates: readonly string[], item: Partial<TaskSubmission> = {}): TaskSubmission => {
+  const template = random.pick(templates) ?? 'plain';
+  const parameters = KEYED.has(template) ? { n: random.between(1, 3) } : {};
+  return submission({ template, parameters, priority: random.between(0, 100), ...item });
+};
+
+const TEMPLATES = ['plain', 'retried', 'once', 'paid', 'keyed', 'dear', 'rated'];
+const KEYED = new Set(['keyed', 'dear', 'rated']);
+
+/** Up to four tasks of any templates in one request. */
 const send: Action = async (chaos, random) => {
-  const template = random.pick(['plain', 'retried', 'once', 'paid', 'keyed']) ?? 'plain';
-  const parameters = template === 'keyed' ? { n: random.between(1, 3) } : {};
-  const tasks = await submit(contextFor(chaos, random), { template, parameters, priority: random.between(0, 100) }, random.between(1, 4));
+  const items = Array.from({ length: random.between(1, 4) }, () => someItem(random, TEMPLATES));
+  const { tasks } = await submitTasks(contextFor(chaos, random), { items, idempotency: null }, testEngines);
   count(chaos, 'submitted', tasks.length);
   chaos.tasks.push(...tasks.map((task) => task.uuid));
 };
@@ -53,6 +73,16 @@ const cancel: Action = async (chaos, random) => {
   count(chaos, 'cancelled');
 };
 
+/** As the fire of a schedule does: several at once, as an operator. */
+const cancelSome: Action = async (chaos, random) => {
+  const uuids = [...new Set(Array.from({ length: random.between(2, 4) }, () => someTask(chaos, random)))].filter(
+    (uuid) => uuid !== undefined,
+  );
+  const actor = chaos.users.at(-1) as CommandContext['actor'];
+  await chaos.em().transactional((tx) => cancelTasks({ em: tx as Em, actor, request_id: null }, uuids.toSorted(), 'chaos'));
+  count(chaos, 'cancelled several');
+};
+
 const retry: Action = async (chaos, random) => {
   const ended = await query<{ uuid: string }>(chaos.em(), `select uuid from tasks where status in ('failed', 'cancelled') limit 20`);
   const uuid = random.chance(0.8) ? random.pick(ended)?.uuid : someTask(chaos, random);
@@ -68,7 +98,8 @@ const sendAfter: Action = async (chaos, random) => {
     Array.from({ length: random.between(1, 3) }, () => someTask(chaos, random)).filter((uuid) => uuid !== undefined),
   );
   const after = [...upstreams].map((task) => ({ task, condition: random.pick(['succeeded', 'done', 'done'] as const) ?? 'done' }));
-  const tasks = await submit(ctx, { template: random.pick(['plain', 'paid']) ?? 'plain', after }, random.between(1, 2));
+  const items = Array.from({ length: random.between(1, 2) }, () => someItem(random, ['plain', 'paid', 'keyed', 'dear'], { after }));
+  const { tasks } = await submitTasks(ctx, { items, idempotency: null }, testEngines);
   count(chaos, 'chained', tasks.length);
   chaos.tasks.push(...tasks.map((task) => task.uuid));
 };
@@ -87,6 +118,7 @@ const control: Action = async (chaos, random) => {
     () => releaseTask(ctx, uuid),
     () => releaseTask(ctx, uuid),
     () => changeTask(ctx, uuid, { priority: random.between(0, 100) }),
+    () => changeTask(ctx, uuid, { deadline: new Date(random.between(0, 1e12)).toISOString() }),
     () => changeTask(ctx, uuid, { queue: random.pick(queues) ?? 'qa' }),
     () => changeTask(ctx, uuid, { total_timeout_s: 1, queue_timeout_s: 1 }),
   ])?.();
@@ -169,13 +201,13 @@ const operate: Action = async (chaos, random) => {
 
 /** Who takes part: each has what it may do, and repeats it until the run is over. */
 export const ACTORS: Record<string, Action[]> = {
-  'dispatcher 1': [dispatch, dispatch, release],
+  'dispatcher 1': [dispatch, dispatch, release, keepBooks],
   'dispatcher 2': [dispatch, dispatch, release],
   'dispatcher 3': [dispatch, dispatch, release],
   'dispatcher 4': [dispatch, dispatch, release],
   'client 1': [send, send, send, cancel, retry, sendAfter],
   'client 2': [send, send, cancel, cancel, retry, sendAfter],
-  'client 3': [control, control, sendAfter, cancel],
+  'client 3': [control, control, sendAfter, cancel, cancelSome],
   clock: [sweep],
   'worker 1': [take, take, finish, heartbeat],
   'worker 2': [take, take, finish, heartbeat],

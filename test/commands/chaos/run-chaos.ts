@@ -76,6 +76,10 @@ async function settle(chaos: Chaos): Promise<void> {
   for (let round = 0; round < 300; round += 1) {
     if ((await countOf(em, UNFINISHED)) === 0) return;
     await query(em, `update tasks set not_before = now() where status = 'pending'`);
+    await query(
+      em,
+      `update rate_buckets set full_us = 0, shaped_us = 9e15::int8, ready_at = clock_timestamp() where ready_at is not null or full_us > 0`,
+    );
     await releaseHeld(chaos);
     await releaseDue(em);
     await admit(em);

@@ -28,7 +28,11 @@ export async function makeChaosWorld(em: Em): Promise<Actor[]> {
   await emptyDatabase(em);
   await makePool(em, 'pa', { cpu: 6, memory_mb: 4000 });
   await makePool(em, 'pb', { cpu: 3, memory_mb: 1000 });
-  for (const [name, pool] of Object.entries({ qa: 'pa', qb: 'pb', qc: 'pa', qd: 'pb' })) await makeQueue(em, name, { pool, capacity: 4 });
+  for (const [name, pool] of Object.entries({ qa: 'pa', qb: 'pb', qc: 'pa', qd: 'pb' })) {
+    const fairness = name === 'qd' ? 'user' : 'none';
+    const rate_limit = name === 'qb' ? { limit: 20, per_s: 1, burst: 4 } : null;
+    await makeQueue(em, name, { pool, capacity: 4, fairness, rate_limit });
+  }
   for (const [id, pool] of Object.entries({ w1: 'pa', w2: 'pa', w3: 'pb', w4: 'pb', w5: 'pa' })) {
     await makeWorker(em, id, { pool, cpu: 2, memory_mb: 1500 });
   }
@@ -37,6 +41,9 @@ export async function makeChaosWorld(em: Em): Promise<Actor[]> {
   await makeTemplate(em, 'retried', { queue: 'qb', cpu: 0.5, retry });
   await makeTemplate(em, 'once', { queue: 'qc', engine: 'other', cpu: 0.25, at_most_once: true, retry });
   await makeTemplate(em, 'keyed', { queue: 'qa', cpu: 0.25, retry, concurrency: { key: 'n', limit: 2, on_limit: 'queue' } });
+  await makeTemplate(em, 'dear', { queue: 'qd', cpu: 0.25, quota_cost: 1, retry, concurrency: { key: 'n', limit: 2, on_limit: 'queue' } });
+  const rate_limit = { key: 'n', limit: 5, per_s: 1, burst: 2 };
+  await makeTemplate(em, 'rated', { queue: 'qc', cpu: 0.25, retry, rate_limit });
   await makeTemplate(em, 'paid', { queue: 'qd', cpu: 0.5, memory_mb: 400, quota_cost: 2, retry });
   return [await makeUser(em, 'ada'), await makeUser(em, 'bob', { quota: 40 }), await makeUser(em, 'root', { role: 'admin' })];
 }

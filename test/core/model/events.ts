@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { checkDispatch } from './promises.ts';
-import { count, leaveKey, type ModelInstance, type ModelTask, settleKey, snapshotOf, type World } from './world.ts';
+import { charge, count, leaveKey, type ModelInstance, type ModelTask, settleKey, snapshotOf, type World } from './world.ts';
 
 /** One thing that happens; `n` chooses which task, instance or queue it happens to. */
 export type Event = { kind: keyof typeof STEPS; n: number; size: number; late: boolean };
@@ -26,6 +26,8 @@ function submit(world: World, { n, size }: Event): void {
     status: 'waiting',
     key: n % 3 === 0 ? `k${size % 2}` : null,
     parked: n % 3 === 0,
+    user: n % 4,
+    bucket: n % 5 === 0 ? `b${size % 2}` : null,
     live: null,
   };
   world.tasks.set(task.uuid, task);
@@ -48,6 +50,7 @@ function dispatch(world: World, { n, size }: Event): void {
     task.status = 'live';
     task.live = world.instances.push({ task: uuid, worker, start: world.now, epoch: 0, ended: false, releases: 0 }) - 1;
     count(world, task, { worker, sign: 1 });
+    charge(world, task);
   }
   checkDispatch(world, { before, admissions, limit });
 }

@@ -1,5 +1,7 @@
 import { type Admission, decide } from '../../../core/admission.ts';
-import type { Snapshot } from '../../../core/admission-state.ts';
+import type { Candidate, Snapshot } from '../../../core/admission-state.ts';
+import { startCost } from '../../../core/fair-share.ts';
+import type { Bucket } from '../../../core/token-bucket.ts';
 import { KEY_LIMIT, snapshotOf, type World } from './world.ts';
 
 const sum = (list: readonly number[]): number => list.reduce((total, n) => total + n, 0);
@@ -37,6 +39,13 @@ export function checkWorld(world: World): void {
     say(held !== holders, `key ${key} counts ${held}, ${holders} hold it`);
     say(live.filter(({ task }) => task?.key === key).length > KEY_LIMIT, `key ${key} runs more than its limit`);
   }
+  for (const bucket of world.buckets.values()) say(overdrawn(bucket, world), `more was taken from ${bucket.name} than came`);
+}
+
+/** Whether in some span of time more was taken from a bucket than it holds and tokens came in it. */
+function overdrawn({ name, burst, interval_us }: Bucket, world: World): boolean {
+  const times = world.taken.filter((taking) => taking.name === name).map(({ at }) => at);
+  return times.some((from, first) => times.some((until, last) => last >= first && last - first + 1 > burst + (until - from) / interval_us));
 }
 
 type Pass = { before: Snapshot; admissions: Admission[]; limit: number };
@@ -47,6 +56,7 @@ export function checkDispatch(world: World, { before, admissions, limit }: Pass)
   const again = decide(snapshotOf(world), 1);
   if (admissions.length < limit && again.admissions.length > 0) world.findings.push('a task that could start was left waiting');
   checkOrder(world, before, admissions);
+  checkFairness(world, before, admissions);
   voidPromises(world, admissions);
   checkPromises(world, again.reservations);
 }
@@ -71,10 +81,30 @@ function checkLimits(world: World, admissions: readonly Admission[]): void {
 function checkOrder(world: World, before: Snapshot, admissions: readonly Admission[]): void {
   const started = new Set(admissions.map(({ uuid }) => uuid));
   for (const first of before.candidates.filter(({ uuid }) => started.has(uuid))) {
-    const passed = before.candidates.filter((c) => c.queue === first.queue && c.need === first.need && !started.has(c.uuid));
+    const passed = before.candidates.filter(
+      (c) => c.queue === first.queue && c.need === first.need && c.bucket === first.bucket && !started.has(c.uuid),
+    );
     if (passed.some((c) => c.vtime < first.vtime)) world.findings.push('a task was passed by its equal');
   }
 }
+
+/** Where only tasks of one size started in the fair queue: nobody's last start was before that of a user who had used less and still waits. */
+function checkFairness(world: World, before: Snapshot, admissions: readonly Admission[]): void {
+  const started = new Set(admissions.map(({ uuid }) => uuid));
+  const fair = before.candidates.filter(({ queue }) => world.queues.find(({ name }) => name === queue)?.fairness === 'user');
+  const begun = fair.filter(({ uuid }) => started.has(uuid));
+  const startsOf = (user: number): number => begun.filter((c) => c.user === user).length;
+  const usageOf = (user: number): number => before.shares.find((share) => share.user === user)?.usage ?? 0;
+  for (const task of fair.filter(({ uuid, bucket }) => !started.has(uuid) && bucket === null)) {
+    if (begun.some((c) => !sameSize(c, task))) continue;
+    const cost = startCost(task.amount, world.pool.total);
+    const own = usageOf(task.user) + startsOf(task.user) * cost;
+    const passed = begun.some(({ user }) => user !== task.user && usageOf(user) + (startsOf(user) - 1) * cost > own + 1e-9);
+    if (passed) world.findings.push('a user who has used more went first');
+  }
+}
+
+const sameSize = (a: Candidate, b: Candidate): boolean => a.need.split('|user ')[0] === b.need.split('|user ')[0];
 
 const rank = (world: World, uuid: string): number => {
   const task = world.tasks.get(uuid);

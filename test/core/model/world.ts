@@ -1,5 +1,7 @@
 import { decide, needKey } from '../../../core/admission.ts';
 import type { Candidate, QueueState, Snapshot } from '../../../core/admission-state.ts';
+import { fairNeed, type Share, startCost } from '../../../core/fair-share.ts';
+import { type Bucket, taken } from '../../../core/token-bucket.ts';
 
 /** A task of the model; `live`: the number of its instance that holds resources, null: none. */
 export type ModelTask = Omit<Candidate, 'key' | 'need'> & {
@@ -27,6 +29,10 @@ export type Rules = {
   key_returns: boolean;
   /** Whether a key is looked at before a task gets a place. */
   key_limits: boolean;
+  /** Whether a start takes a token of its bucket. */
+  takes_tokens: boolean;
+  /** Whether a start counts against its user. */
+  counts_usage: boolean;
 };
 
 export const RULES: Rules = {
@@ -38,6 +44,8 @@ export const RULES: Rules = {
   ends_lost: true,
   key_returns: true,
   key_limits: true,
+  takes_tokens: true,
+  counts_usage: true,
 };
 
 export const KEY_LIMIT = 2;
@@ -52,6 +60,10 @@ export type World = {
   tasks: Map<string, ModelTask>;
   instances: ModelInstance[];
   keys: Map<string, number>;
+  buckets: Map<string, Bucket>;
+  /** When tokens were taken of which bucket, in microseconds. */
+  taken: { name: string; at: number }[];
+  shares: Map<string, Share>;
   looked: Map<number, Snapshot>;
   promises: Map<string, number>;
   findings: string[];
@@ -68,13 +80,25 @@ const line = (name: string, change: Partial<QueueState>): QueueState => ({
   policy: 'backfill',
   reserve_after_s: 30,
   strict_priority: false,
+  bucket: null,
+  fairness: 'none',
   ...change,
 });
+
+const BUCKETS: Bucket[] = [
+  { name: 'b0', burst: 2, interval_us: 20_000_000, full_at: 0 },
+  { name: 'b1', burst: 1, interval_us: 5_000_000, full_at: 0 },
+  { name: 'bc', burst: 3, interval_us: 7_000_000, full_at: 0 },
+];
 
 export const newWorld = (rules: Rules): World => ({
   rules,
   now: 1_000_000_000,
-  queues: [line('a', {}), line('b', { policy: 'strict', priority: 60 }), line('c', { policy: 'best_effort', capacity: 2 })],
+  queues: [
+    line('a', {}),
+    line('b', { policy: 'strict', priority: 60 }),
+    line('c', { policy: 'best_effort', capacity: 2, fairness: 'user', bucket: 'bc' }),
+  ],
   pool: { name: 'p', status: 'active', total: { cpu_milli: 4000, memory_mb: 4000 }, used: { cpu_milli: 0, memory_mb: 0 } },
   workers: ['w1', 'w2'].map((id) => ({
     id,
@@ -86,6 +110,9 @@ export const newWorld = (rules: Rules): World => ({
   tasks: new Map(),
   instances: [],
   keys: new Map(),
+  buckets: new Map(BUCKETS.map((bucket) => [bucket.name, bucket])),
+  taken: [],
+  shares: new Map(),
   looked: new Map(),
   promises: new Map(),
   findings: [],
@@ -95,7 +122,7 @@ export const newWorld = (rules: Rules): World => ({
 export function snapshotOf(world: World): Snapshot {
   const candidates = [...world.tasks.values()]
     .filter((task) => task.status === 'waiting' && !task.parked)
-    .map((task): Candidate => ({ ...task, need: needKey(task.engine, task.amount.cpu_milli, task.amount.memory_mb), key: null }));
+    .map((task): Candidate => ({ ...task, need: needOf(world, task), key: null }));
   const running = world.instances.flatMap((instance, n) => {
     const task = world.tasks.get(instance.task) as ModelTask;
     const end = Math.max(instance.start + task.timeout_s * 1000, world.now + 1000);
@@ -104,7 +131,30 @@ export function snapshotOf(world: World): Snapshot {
       ? []
       : [{ queue: task.queue, pool: 'p', worker: instance.worker, amount: task.amount, runid: `${n}`, key: task.key, ...ends }];
   });
-  return structuredClone({ now: world.now, queues: world.queues, pools: [world.pool], workers: world.workers, candidates, running });
+  const { now, queues, workers } = world;
+  const others = { buckets: [...world.buckets.values()], shares: [...world.shares.values()] };
+  return structuredClone({ now, queues, pools: [world.pool], workers, candidates, running, ...others });
+}
+
+const needOf = (world: World, { engine, amount, queue, user }: ModelTask): string =>
+  fairNeed(needKey(engine, amount.cpu_milli, amount.memory_mb), world.queues.find(({ name }) => name === queue)?.fairness ?? 'none', user);
+
+/** What a start takes beside room: tokens of the buckets of task and queue, and what its user has had of the pool. */
+export function charge(world: World, task: ModelTask): void {
+  const queue = world.queues.find(({ name }) => name === task.queue);
+  takeToken(world, task.bucket);
+  takeToken(world, queue?.bucket ?? null);
+  if (queue?.fairness !== 'user' || !world.rules.counts_usage) return;
+  const key = `${queue.name} ${task.user}`;
+  const usage = (world.shares.get(key)?.usage ?? 0) + startCost(task.amount, world.pool.total);
+  world.shares.set(key, { queue: queue.name, user: task.user, usage });
+}
+
+function takeToken(world: World, name: string | null): void {
+  const bucket = world.buckets.get(name ?? '');
+  if (!bucket) return;
+  world.taken.push({ name: bucket.name, at: world.now * 1000 });
+  if (world.rules.takes_tokens) world.buckets.set(bucket.name, taken(bucket, world.now * 1000));
 }
 
 /** Takes (1) or gives back (-1) what a task holds. */
