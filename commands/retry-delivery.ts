@@ -8,7 +8,7 @@ import { type CommandContext, seesAll } from './context.ts';
 export const noDelivery = (id: string): EngineError => new EngineError('not_found', `delivery ${id}: there is none`);
 
 /**
- * Sends a delivery that was given up again, under the same key, and tries it for another day.
+ * Sends a delivery that was given up again, under the same key, and tries it for another day, also where its target is being left alone.
  * @throws EngineError not_found (also for others'), conflict: it waits or was delivered
  */
 export async function retryDelivery(ctx: CommandContext, id: string): Promise<Delivery> {
@@ -20,6 +20,7 @@ export async function retryDelivery(ctx: CommandContext, id: string): Promise<De
     if (before.state !== 'dead')
       throw new EngineError('conflict', `delivery ${id}: only those given up can be sent again, it is ${before.state}`);
     await query(em, RETRY, [id]);
+    await query(em, OPEN, [id]);
     const after = (await findDelivery(em, id, scope)) as Delivery;
     return { before, after, result: after };
   });
@@ -27,3 +28,4 @@ export async function retryDelivery(ctx: CommandContext, id: string): Promise<De
 
 const RETRY = `update deliveries set state = 'waiting', next_at = clock_timestamp(), ended_at = null,
   give_up_at = clock_timestamp() + interval '24 hours' where id = $1`;
+const OPEN = `update delivery_lanes l set paused_until = null from deliveries d where d.id = $1 and l.name = d.lane`;

@@ -1,4 +1,4 @@
-import { type Attempt, type DeliveryTarget, type EmailTarget, type Message, nextAttemptAt, type WebhookTarget } from '../core/delivery.ts';
+import { type Attempt, type DeliveryTarget, type EmailTarget, ILL_AFTER, type Message, type WebhookTarget } from '../core/delivery.ts';
 import { EngineError } from '../core/errors.ts';
 import type { Email } from '../engines/outbound-email.ts';
 import { type Webhook, webhookKey } from '../engines/outbound-webhook.ts';
@@ -21,7 +21,7 @@ export type ClaimedDelivery = {
 /** After so long an attempt that was not heard of again is repeated. Longer than any attempt takes. */
 const LEASE_S = 60;
 
-/** At most so many at once to the same host: a receiver that hangs shall not be buried, nor hold up the others. */
+/** At most so many at once from one process to the same host: a receiver that hangs shall not be buried, nor hold up the others. */
 const PER_LANE = 4;
 
 /**
@@ -29,10 +29,10 @@ const PER_LANE = 4;
  * @param busy how many attempts are under way here, by lane
  */
 export async function claimDeliveries(em: Em, busy: ReadonlyMap<string, number>): Promise<ClaimedDelivery[]> {
-  return await query<ClaimedDelivery>(em, CLAIM, [[...busy.keys()], [...busy.values()], PER_LANE, LEASE_S]);
+  return await query<ClaimedDelivery>(em, CLAIM, [[...busy.keys()], [...busy.values()], PER_LANE, LEASE_S, ILL_AFTER]);
 }
 
-/** Lanes by a skip scan; a lane's due rows in the order of their turns. The lease also is what a killed process leaves behind. */
+/** Lanes by a skip scan; those that are left alone stay out. A lane's due rows in the order of their turns. The lease also is what a killed process leaves behind. */
 const CLAIM = `
 with recursive lanes as (
   (select lane from deliveries where state = 'waiting' order by lane limit 1)
@@ -40,9 +40,10 @@ with recursive lanes as (
   select n.lane from lanes, lateral (select lane from deliveries where state = 'waiting' and lane > lanes.lane order by lane limit 1) n),
 busy as (select * from unnest($1::text[], $2::int4[]) as busy(lane, n)),
 due as (
-  select d.id from lanes left join busy using (lane), lateral (
+  select d.id from lanes left join busy using (lane) left join delivery_lanes l on l.name = lanes.lane, lateral (
     select id from deliveries where state = 'waiting' and lane = lanes.lane and next_at <= clock_timestamp()
-    order by next_at limit greatest(0, $3 - coalesce(busy.n, 0)) for no key update skip locked) d)
+    order by next_at limit greatest(0, case when l.failures >= $5 then 1 else $3 end - coalesce(busy.n, 0)) for no key update skip locked) d
+  where coalesce(l.paused_until, '-infinity') <= clock_timestamp())
 update deliveries d set attempts = attempts + 1, next_at = clock_timestamp() + make_interval(secs => $4) from due where d.id = due.id
 returning d.id, d.key, d.channel, d.user_id::int4 as user_id, d.lane, d.target, d.message, d.attempts,
   extract(epoch from d.give_up_at)::float8 * 1000 as give_up_at, d.created_at`;
@@ -63,7 +64,7 @@ export async function attemptDelivery(senders: Senders, delivery: ClaimedDeliver
     return delivery.channel === 'webhook' ? await webhook(senders, delivery) : await email(senders, delivery);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return { result: 'again', code: error.code, detail: error.message.slice(0, 500), retry_after_s: null };
+    return { result: 'again', code: error.code, detail: error.message.slice(0, 500), retry_after_s: null, blames: 'message' };
   }
 }
 
@@ -79,22 +80,6 @@ async function webhook(senders: Senders, { key, user_id, target, message, create
 
 async function email({ mail }: Senders, { key, target, message }: ClaimedDelivery): Promise<Attempt> {
   if (!mail) throw new EngineError('unavailable', 'no SMTP server is configured (SMTP_URL)');
-  return await mail({ id: key, to: (target as EmailTarget).to, subject: message.title, text: message.text });
+  const { to, accepted = [] } = target as EmailTarget;
+  return await mail({ id: key, to, accepted, subject: message.title, text: message.text });
 }
-
-/**
- * Stores how an attempt ended and when the next one is. An attempt that outlived its lease, so that another one was begun, says nothing unless it got through.
- * @returns the delivery's new state; null: it is another's by now
- */
-export async function settleDelivery(em: Em, delivery: ClaimedDelivery, attempt: Attempt): Promise<string | null> {
-  const next_at = attempt.result === 'again' ? nextOf(delivery, attempt) : null;
-  const state = attempt.result === 'delivered' ? 'delivered' : next_at === null ? 'dead' : 'waiting';
-  const values = [delivery.id, delivery.attempts, state, next_at && new Date(next_at).toISOString(), attempt.code, attempt.detail];
-  return (await query<{ state: string }>(em, SETTLE, values))[0]?.state ?? null;
-}
-
-const nextOf = ({ attempts, give_up_at }: ClaimedDelivery, { retry_after_s }: Attempt): number | null =>
-  nextAttemptAt({ attempts, now: Date.now(), give_up_at, random: Math.random() }, retry_after_s);
-
-const SETTLE = `update deliveries set state = $3, next_at = $4, code = $5, detail = $6, ended_at = case when $3 <> 'waiting' then clock_timestamp() end
-  where id = $1 and state = 'waiting' and (attempts = $2 or $3 = 'delivered') returning state`;

@@ -1,6 +1,3 @@
-/** Names that a schedule's parameters may use as `{{name}}`. */
-export type Placeholders = { nominal_at: string; nominal_local: string; data_start: string; data_end: string };
-
 const NAMED = /\{\{\s*(\w+)\s*\}\}/g;
 
 /** Parameters with the placeholders in their texts filled, at any depth; keys, unknown names and other braces stay as they are. */

@@ -1,5 +1,4 @@
-/** What one task can break, and what a queue, pool, template or schedule can. */
-export const TASK_KINDS = ['queue_wait', 'start_delay', 'run_time', 'total_time', 'deadline', 'at_risk', 'attempts', 'assertion'] as const;
+/** What a queue, pool, template or schedule can break. */
 export const GROUP_KINDS = [
   'failure_rate',
   'absence',

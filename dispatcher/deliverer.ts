@@ -1,4 +1,5 @@
-import { attemptDelivery, type ClaimedDelivery, claimDeliveries, type Senders, settleDelivery } from '../commands/send-deliveries.ts';
+import { attemptDelivery, type ClaimedDelivery, claimDeliveries, type Senders } from '../commands/send-deliveries.ts';
+import { settleDelivery } from '../commands/settle-delivery.ts';
 import type { DispatcherDeps } from './deps.ts';
 
 type Deps = Pick<DispatcherDeps, 'fork' | 'logger'> & { config: Pick<DispatcherDeps['config'], 'POLL_EVERY_S'>; senders: Senders };

@@ -1,16 +1,16 @@
 import { createHmac } from 'node:crypto';
-import type { Agent } from 'undici';
+import net from 'node:net';
+import { type Agent, request } from 'undici';
 import { type Attempt, retryAfterS } from '../core/delivery.ts';
 import { EngineError } from '../core/errors.ts';
-import { isOutboundRefusal } from './outbound-guard.ts';
-import { outboundRequest } from './outbound-request.ts';
+import { isOutboundRefusal, parseOutboundUrl } from './outbound-guard.ts';
 
 /** `id` stays the same for every attempt; `keys`: one, or two while the receiver changes over. */
 export type Webhook = { url: string; id: string; body: string; keys: readonly Buffer[]; at: Date; timeout_ms: number };
 
 const [FEWEST_BYTES, MOST_BYTES] = [24, 64];
-/** The answer's beginning is kept for whoever looks into a failure. */
-const ANSWER_BYTES = 1_024;
+/** So much of an answer is read, for so long, that the connection can be used again; nothing of it is kept. */
+const [MOST_ANSWER_BYTES, ANSWER_MS] = [65_536, 2_000];
 
 /**
  * A signing key from the text of a secret: base64, with or without the prefix `whsec_`, of 24 to 64 bytes.
@@ -31,36 +31,47 @@ export function webhookHeaders({ id, at, body, keys }: Pick<Webhook, 'id' | 'at'
 }
 
 /**
- * Sends one attempt through the outbound guard. Only an answer of 2xx within the time limit counts; a redirect does not. 410 means: stop sending.
- * Never throws for what the other side does.
+ * Sends one attempt through the outbound guard. The status within the time limit is the verdict, whatever becomes of the body: 2xx is delivered, a redirect is not followed
+ * and not delivered, 410 means: stop sending. Never throws for what the other side does.
  */
 export async function sendWebhook(agent: Agent, webhook: Webhook): Promise<Attempt> {
+  const { url, body, timeout_ms, at } = webhook;
   const headers = { 'content-type': 'application/json', 'user-agent': 'task-orchestrator', accept: '*/*', ...webhookHeaders(webhook) };
   try {
-    const answer = await outboundRequest(agent, {
-      method: 'POST',
-      url: webhook.url,
-      headers,
-      body: webhook.body,
-      signal: AbortSignal.timeout(webhook.timeout_ms),
-      max_response_bytes: ANSWER_BYTES,
-      max_redirects: 0,
-    });
-    return judge(answer, webhook.at.getTime());
+    const signal = AbortSignal.timeout(timeout_ms);
+    const answer = await request(parseOutboundUrl(url), { method: 'POST', headers, body, signal, dispatcher: agent });
+    await answer.body.dump({ limit: MOST_ANSWER_BYTES, signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => undefined);
+    const header = answer.headers['retry-after'];
+    return judge(answer.statusCode, retryAfterS(Array.isArray(header) ? header[0] : header, at.getTime()));
   } catch (error) {
-    return unanswered(error);
+    return unanswered(error, url);
   }
 }
 
-function judge({ status, headers }: { status: number; headers: Record<string, string> }, now: number): Attempt {
-  if (status >= 200 && status < 300) return { result: 'delivered', code: `http_${status}`, detail: null, retry_after_s: null };
-  const result = status === 410 ? 'gone' : 'again';
-  return { result, code: `http_${status}`, detail: `answered ${status}`, retry_after_s: retryAfterS(headers['retry-after'], now) };
+/** Only a server that is overloaded or broken is to blame; another message may please one that refused this one. */
+function judge(status: number, retry_after_s: number | null): Attempt {
+  const code = `http_${status}`;
+  if (status >= 200 && status < 300) return { result: 'delivered', code, detail: null, retry_after_s: null, blames: null };
+  const detail = `answered ${status}`;
+  if (status === 410) return { result: 'gone', code, detail, retry_after_s: null, blames: 'message' };
+  return { result: 'again', code, detail, retry_after_s, blames: status >= 500 || status === 429 ? 'target' : 'message' };
 }
 
-function unanswered(error: unknown): Attempt {
-  const detail = error instanceof Error ? error.message.slice(0, 500) : String(error);
-  if (isOutboundRefusal(error)) return { result: 'gone', code: 'outbound_refused', detail, retry_after_s: null };
+/** A literal address that is refused stays so; what a name stands for may be put right. */
+function unanswered(error: unknown, url: string): Attempt {
+  const detail = textOf(error).replaceAll('\0', '').toWellFormed().slice(0, 500);
+  const again = { result: 'again', detail, retry_after_s: null, blames: 'target' } as const;
+  if (isOutboundRefusal(error)) {
+    const literal = net.isIP(new URL(url).hostname.replace(/^\[|\]$/g, '')) !== 0;
+    return { ...again, code: 'outbound_refused', result: literal ? 'gone' : 'again' };
+  }
   const timed_out = error instanceof Error && error.name === 'TimeoutError';
-  return { result: 'again', code: timed_out ? 'timed_out' : 'no_answer', detail, retry_after_s: null };
+  return { ...again, code: timed_out ? 'timed_out' : 'no_answer' };
+}
+
+/** Where several addresses were tried, the first one's failure stands for all. */
+function textOf(error: unknown): string {
+  const { message, code, errors } = error as { message?: string; code?: string; errors?: unknown[] };
+  if (!message && errors?.[0]) return textOf(errors[0]);
+  return message || code || 'the connection failed';
 }

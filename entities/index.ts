@@ -7,6 +7,7 @@ import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
 import { Delivery } from './delivery.ts';
+import { DeliveryLane } from './delivery-lane.ts';
 import { Feed } from './feed.ts';
 import { Grant } from './grant.ts';
 import { IdempotencyKey } from './idempotency-key.ts';
@@ -74,6 +75,7 @@ export const entities = [
   Feed,
   Notification,
   Delivery,
+  DeliveryLane,
   SlaCondition,
   SlaDeadline,
   SlaAction,

@@ -7,7 +7,7 @@ export class Migration0007Deliveries extends Migration {
   }
 
   override down(): void {
-    for (const table of ['deliveries', 'notifications', 'feeds']) this.addSql(`drop table if exists "${table}" cascade`);
+    for (const table of ['delivery_lanes', 'deliveries', 'notifications', 'feeds']) this.addSql(`drop table if exists "${table}" cascade`);
   }
 }
 
@@ -34,7 +34,9 @@ const TABLES = [
   `create index "idx_deliveries_source" on "deliveries" ("source_type", "source_id")`,
   `create index "idx_deliveries_created" on "deliveries" ("created_at", "id")`,
   `create index idx_deliveries_waiting on deliveries (lane, next_at) where state = 'waiting'`,
-  ...['feeds', 'notifications', 'deliveries'].map(
+  `create table "delivery_lanes" ("name" text not null, "failures" int not null default 0, "paused_until" timestamptz(3) null, ${times}, primary key ("name"))`,
+  `alter table "delivery_lanes" add constraint "delivery_lanes_failures_check" check (failures >= 0)`,
+  ...['feeds', 'notifications', 'deliveries', 'delivery_lanes'].map(
     (table) => `create trigger set_updated_at before update on ${table} for each row execute function set_updated_at()`,
   ),
 ];

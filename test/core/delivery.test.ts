@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { nextAttemptAt, retryAfterS } from '../../core/delivery.ts';
+import { lanePauseS, nextAttemptAt, retryAfterS } from '../../core/delivery.ts';
 
 const NOW = Date.parse('2026-05-01T12:00:00Z');
 const clock = (attempts: number, more = {}) => ({ attempts, now: NOW, give_up_at: NOW + 86_400_000, random: 0.5, ...more });
@@ -39,6 +39,20 @@ it('never waits for less than 0.8 s or more than an hour, and never beyond the e
       expect(at).toBeLessThanOrEqual(Math.min(NOW + 3_600_000, NOW + left));
     }),
   );
+});
+
+it.each([
+  [1, null, 0],
+  [4, null, 0],
+  [5, null, 1],
+  [8, null, 8],
+  [11, null, 60],
+  [4_000, null, 60],
+  [1, 90, 90],
+  [7, 2, 4],
+  [1, 1e9, 3_600],
+])('leaves a target that failed %i times in a row and asks for %s s alone for %i s', (failures, asked, seconds) => {
+  expect(lanePauseS(failures, asked)).toBe(seconds);
 });
 
 it.each([

@@ -68,6 +68,17 @@ it('takes nothing to judge by for fine', () => {
   ).toEqual(['pending', 'ok', 'pending', 'broken breach@40', 'clearing', 'ok clear@51']);
 });
 
+/** Samples with their instants, and since when the value has been above the limit. */
+function timeline(list: readonly { value: number | null; after: number }[], limit: number) {
+  let at = 0;
+  let above_since: number | null = null;
+  return list.map(({ value, after }) => {
+    at += after;
+    above_since = value !== null && value > limit ? (above_since ?? at) : null;
+    return { value, at, above_since };
+  });
+}
+
 it('tells breach and clear by turns, and never before the value was on the other side for long enough', () => {
   const rule = fc.record({
     limit: fc.integer({ min: 1, max: 20 }),
@@ -82,20 +93,15 @@ it('tells breach and clear by turns, and never before the value was on the other
     fc.property(rule, samples, ({ limit, down, for_ms, clear_for_ms }, list) => {
       const full: WatchRule = { limit, clear: limit - down, for_ms, clear_for_ms };
       let watched: Watched = { state: 'ok' as WatchState, since: null };
-      let at = 0;
-      let last: string | null = null;
-      let above_since: number | null = null;
-      for (const { value, after } of list) {
-        at += after;
-        above_since = value !== null && value > limit ? (above_since ?? at) : null;
+      let told: 'breach' | 'clear' = 'clear';
+      for (const { value, at, above_since } of timeline(list, limit)) {
         const { event, ...next } = nextWatch(full, watched, sample(value, at));
         if (event) {
-          expect(event.kind).not.toBe(last ?? 'clear');
-          expect(event.at).toBeLessThanOrEqual(at);
-          last = event.kind;
+          expect([event.kind === told, event.at <= at]).toEqual([false, true]);
+          told = event.kind;
         }
         if (event?.kind === 'breach') expect(at - (above_since ?? at)).toBeGreaterThanOrEqual(for_ms);
-        expect(isBroken(next.state)).toBe(last === 'breach');
+        expect(isBroken(next.state)).toBe(told === 'breach');
         watched = next;
       }
     }),

@@ -1,16 +1,20 @@
 import { createHmac } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { pino } from 'pino';
-import { SMTPServer } from 'smtp-server';
 import { enqueueEmail, enqueueWebhook, type Notice, notifyUser } from '../../commands/enqueue-delivery.ts';
 import { publishFeeds } from '../../commands/publish-feed.ts';
 import { claimDeliveries } from '../../commands/send-deliveries.ts';
 import { loadConfig } from '../../config/env.ts';
+import { parseOutboundAllow } from '../../core/outbound.ts';
 import { Deliverer } from '../../dispatcher/deliverer.ts';
 import { createSenders } from '../../dispatcher/senders.ts';
+import { createOutboundAgent } from '../../engines/outbound-guard.ts';
+import { sendWebhook } from '../../engines/outbound-webhook.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { countOf, emptyDatabase, makeUser } from '../support/factories.ts';
+import { MailServer } from '../support/mail-server.ts';
 import { Receiver } from '../support/receiver.ts';
 import { storeTestSecret, VAULT_KEY } from '../support/secrets.ts';
 
@@ -65,6 +69,8 @@ const rowOf = async (key: string): Promise<Row> => {
 const hook = async (key: string, secrets = ['new']) => await enqueueWebhook(em, notice(key), { url: receiver.url, secrets });
 /** Brings the next attempt of all that wait forward to now. */
 const hurry = async () => await query(em, `update deliveries set next_at = now() where state = 'waiting'`);
+const mailTo = async (key: string, ...names: string[]) =>
+  await enqueueEmail(em, notice(key), { to: names.map((name) => `${name}@example.org`) });
 
 test('a webhook is signed as Standard Webhooks say, with both keys while they are changed', async () => {
   await hook('b1', ['new', 'old']);
@@ -115,12 +121,114 @@ test('a receiver that is gone gets no second request; nor does one that is not p
   expect(receiver.received).toHaveLength(1);
 });
 
-test('after a day a delivery is given up', async () => {
+test('the status is the verdict, whatever the body does after it', async () => {
+  const endless = (res: ServerResponse): void => {
+    const more = (): void => {
+      if (!res.destroyed) res.write(Buffer.alloc(65_536), more);
+    };
+    res.writeHead(200);
+    more();
+  };
+  const bodies: Record<string, (res: ServerResponse) => void> = {
+    stops: (res) => void res.writeHead(200, { 'content-length': '1000000' }).write('x'),
+    breaks: (res) => res.writeHead(200, { 'content-length': '1000000' }).write('x', () => res.destroy()),
+    endless,
+    lies: (res) => void res.writeHead(204, { 'content-encoding': 'gzip', 'retry-after': '86400' }).end(),
+  };
+  receiver.react = (request) => bodies[request.headers['webhook-id'] ?? ''] ?? 500;
+  for (const name of Object.keys(bodies)) await hook(name);
+  await withDeliverers({}, async ([one]) => await one?.tick());
+  for (const name of Object.keys(bodies))
+    expect([name, await rowOf(name)]).toEqual([name, expect.objectContaining({ state: 'delivered' })]);
+  expect(receiver.received).toHaveLength(4);
+});
+
+test('an address that is not public is not called, however it is spelt or became so; a name is looked up again, a redirect not followed', async () => {
+  const spellings = ['10.0.0.1', '169.254.169.254', '[::ffff:a9fe:a9fe]', '0x0a.0.0.1', '2130706433', '[::1]'];
+  for (const [n, host] of spellings.entries()) await enqueueWebhook(em, notice(`p${n}`), { url: `http://${host}/x`, secrets: ['new'] });
+  const hosts = spellings.map((host) => new URL(`http://${host}`).hostname);
+  await storeTestSecret(em, { name: 'any', value: whsec(NEW_KEY), hosts, granted_to: ['ada'] });
+  await query(em, `update deliveries set target = jsonb_set(target, '{secrets}', '["any"]')`);
+  await withDeliverers({ OUTBOUND_ALLOW: '' }, async ([one]) => {
+    for (let n = 0; n < 3; n += 1) await one?.tick();
+  });
+  for (const n of spellings.keys()) expect(await rowOf(`p${n}`)).toMatchObject({ state: 'dead', code: 'outbound_refused', attempts: 1 });
+
+  let address = '127.0.0.1';
+  const agent = createOutboundAgent(parseOutboundAllow([]), (_host, _options, done) => done(null, [{ address, family: 4 }]));
+  const send = async () =>
+    await sendWebhook(agent, {
+      url: receiver.url.replace('127.0.0.1', 'rebound.example.org'),
+      id: 'x',
+      body: '{}',
+      keys: [NEW_KEY],
+      at: new Date(),
+      timeout_ms: 5_000,
+    });
+  for (address of ['127.0.0.1', '169.254.169.254', '::ffff:10.0.0.1'])
+    expect(await send()).toMatchObject({ result: 'again', code: 'outbound_refused', blames: 'target' });
+  await agent.close();
+  expect(receiver.received).toEqual([]);
+
+  const other = await Receiver.start();
+  receiver.react = () => ({ status: 307, headers: { location: other.url } });
+  await hook('redirected');
+  await withDeliverers({}, async ([one]) => await one?.tick());
+  expect(await rowOf('redirected')).toMatchObject({ state: 'waiting', code: 'http_307' });
+  expect(other.received).toEqual([]);
+  await other.stop();
+});
+
+test('a target that fails by itself is left alone with all that waits for it, tried by one, and open again when that gets through', async () => {
   receiver.react = () => 500;
-  await hook('b6');
+  for (let n = 0; n < 20; n += 1) await hook(`d${n}`);
+  await withDeliverers({}, async ([one]) => {
+    for (let look = 0; look < 10; look += 1) await one?.tick();
+    expect(receiver.received.length).toBeGreaterThanOrEqual(5);
+    expect(receiver.received.length).toBeLessThanOrEqual(8);
+    const seen = receiver.received.length;
+    await query(em, `update delivery_lanes set paused_until = now()`);
+    await one?.tick();
+    expect(receiver.received.length).toBe(seen + 1);
+    receiver.react = () => 200;
+    await query(em, `update delivery_lanes set paused_until = now()`);
+    await eventually(async () => {
+      await one?.tick();
+      expect(await countOf(em, `deliveries where state = 'waiting' and attempts = 0`)).toBe(0);
+    });
+  });
+  expect(await query(em, 'select failures, paused_until from delivery_lanes')).toEqual([{ failures: 0, paused_until: null }]);
+});
+
+test('what a target asks for counts for all that waits for it; a message that it refuses does not hold up the others', async () => {
+  receiver.react = (request) => (request.headers['webhook-id'] === 'bad' ? 422 : 200);
+  for (let n = 0; n < 6; n += 1) await hook(`g${n}`);
+  await hook('bad');
+  await withDeliverers({}, async ([one]) => {
+    for (let look = 0; look < 8; look += 1) {
+      await one?.tick();
+      await hurry();
+    }
+    expect(await countOf(em, `deliveries where state = 'delivered'`)).toBe(6);
+    expect(await countOf(em, 'delivery_lanes where failures > 0')).toBe(0);
+    receiver.react = () => ({ status: 429, headers: { 'retry-after': '120' } });
+    await hook('busy');
+    await one?.tick();
+    const seen = receiver.received.length;
+    await hook('later');
+    await hurry();
+    await one?.tick();
+    expect(receiver.received.length).toBe(seen);
+  });
+});
+
+test('after a day a delivery is given up, and its owner is told once for a target and day', async () => {
+  receiver.react = () => 500;
+  for (const key of ['b6', 'b7']) await hook(key);
   await query(em, `update deliveries set give_up_at = now()`);
   await withDeliverers({}, async ([one]) => await one?.tick());
-  expect(await rowOf('b6')).toMatchObject({ state: 'dead', code: 'http_500' });
+  for (const key of ['b6', 'b7']) expect(await rowOf(key)).toMatchObject({ state: 'dead', code: 'http_500' });
+  expect(await countOf(em, `notifications where user_id = $1 and source_type = 'delivery'`, [user_id])).toBe(1);
 });
 
 test('a secret that is missing, of another host or no key is told, and tried again', async () => {
@@ -182,39 +290,46 @@ test('an attempt of a process that was killed is repeated when its lease is over
   expect(await rowOf('k1')).toMatchObject({ state: 'delivered', attempts: 2 });
 });
 
-test('mail goes through a real SMTP server, under one message id; what the server refuses for good is given up', async () => {
-  const mails: string[] = [];
-  const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ['STARTTLS'],
-    onRcptTo: ({ address }, _session, done) => {
-      const refusal = { busy: 451, unknown: 550 }[address.split('@')[0] ?? ''];
-      done(refusal ? Object.assign(new Error('not today'), { responseCode: refusal }) : null);
-    },
-    onData: (stream, _session, done) => {
-      const chunks: Buffer[] = [];
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-      stream.on('end', () => {
-        mails.push(Buffer.concat(chunks).toString('utf8'));
-        done();
-      });
-    },
+test('mail goes through a real SMTP server, under one message id; whom the server took it for does not get it again', async () => {
+  const server = await new MailServer().listen();
+  server.refuses.set('busy@example.org', { code: 451, text: 'not today' });
+  server.refuses.set('unknown@example.org', { code: 550, text: 'nobody of\r\n that name' });
+  await mailTo('m1', 'ops', 'busy', 'unknown');
+  await mailTo('m2', 'busy');
+  await mailTo('m3', 'unknown');
+  await withDeliverers({ SMTP_URL: server.url(), SMTP_FROM: 'Engine <engine@example.org>' }, async ([one]) => {
+    await one?.tick();
+    expect(await rowOf('m1')).toMatchObject({ state: 'waiting', code: 'smtp_451' });
+    expect(await rowOf('m2')).toMatchObject({ state: 'waiting', code: 'smtp_451' });
+    expect(await rowOf('m3')).toMatchObject({ state: 'dead', code: 'smtp_550' });
+    server.refuses.delete('busy@example.org');
+    await query(em, `update deliveries set next_at = now() where key = 'm1'`);
+    await one?.tick();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.server.address() as { port: number };
-  await enqueueEmail(em, notice('m1'), { to: ['ops@example.org', 'lead@example.org'] });
-  await enqueueEmail(em, notice('m2'), { to: ['busy@example.org'] });
-  await enqueueEmail(em, notice('m3'), { to: ['unknown@example.org'] });
-  await withDeliverers({ SMTP_URL: `smtp://127.0.0.1:${port}`, SMTP_FROM: 'engine@example.org' }, async ([one]) => await one?.tick());
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  expect(await rowOf('m1')).toMatchObject({ state: 'delivered' });
-  expect(await rowOf('m2')).toMatchObject({ state: 'waiting', code: 'smtp_451' });
-  expect(await rowOf('m3')).toMatchObject({ state: 'dead', code: 'smtp_550' });
-  expect(mails).toHaveLength(1);
-  expect(mails[0]).toMatch(/^From: engine@example\.org/m);
-  expect(mails[0]).toMatch(/^To: ops@example\.org, lead@example\.org/m);
-  expect(mails[0]).toMatch(/^Subject: breach m1/m);
-  expect(mails[0]).toMatch(/^Message-ID: <m1@example\.org>/m);
+  await server.close();
+  expect(await rowOf('m1')).toMatchObject({ state: 'delivered', attempts: 2 });
+  expect(await query(em, `select detail from deliveries where key = 'm1'`)).toEqual([
+    { detail: expect.stringMatching(/^unknown@example.org: 550 nobody/) },
+  ]);
+  expect(server.mails.map(({ to }) => to)).toEqual([['ops@example.org'], ['busy@example.org']]);
+  for (const { raw } of server.mails) {
+    expect(raw).toMatch(/^From: Engine <engine@example\.org>/m);
+    expect(raw).toMatch(/^To: ops@example\.org, busy@example\.org, unknown@example\.org/m);
+    expect(raw).toMatch(/^Subject: breach m1/m);
+    expect(raw).toMatch(/^Message-ID: <m1@example\.org>/m);
+  }
+});
+
+test('a mail server that refuses the message itself, or the login, is told apart', async () => {
+  const server = await new MailServer().listen();
+  server.refuses_message = { code: 554, text: 'looks like spam' };
+  await mailTo('s1', 'ops');
+  await withDeliverers({ SMTP_URL: server.url(), SMTP_FROM: 'engine@example.org' }, async ([one]) => await one?.tick());
+  expect(await rowOf('s1')).toMatchObject({ state: 'dead', code: 'smtp_554' });
+  await mailTo('s2', 'ops');
+  await withDeliverers({ SMTP_URL: server.url('ada:wrong@'), SMTP_FROM: 'engine@example.org' }, async ([one]) => await one?.tick());
+  expect(await rowOf('s2')).toMatchObject({ state: 'waiting', code: 'smtp_535' });
+  await server.close();
 });
 
 test('without a mail server mail waits and says why', async () => {

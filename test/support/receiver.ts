@@ -4,8 +4,13 @@ import type { AddressInfo } from 'node:net';
 /** One request that arrived, whole. */
 export type Received = { path: string; headers: Record<string, string>; body: string; at: number };
 
-/** What the receiver does with a request: a status, or nothing at all, or a broken connection. `headers` go with a status. */
-export type Reaction = number | 'hang' | 'disconnect' | { status: number; headers: Record<string, string> };
+/** What the receiver does with a request: a status, or nothing at all, or a broken connection, or as it likes. `headers` go with a status. */
+export type Reaction =
+  | number
+  | 'hang'
+  | 'disconnect'
+  | { status: number; headers: Record<string, string> }
+  | ((res: ServerResponse) => void);
 
 /** A web server on loopback that records what it gets and reacts as it is told. */
 export class Receiver {
@@ -56,6 +61,7 @@ export class Receiver {
     const reaction = this.react(request, earlier);
     if (reaction === 'hang') return;
     if (reaction === 'disconnect') return void req.socket.destroy();
+    if (typeof reaction === 'function') return reaction(res);
     const { status, headers } = typeof reaction === 'number' ? { status: reaction, headers: {} } : reaction;
     res.writeHead(status, headers).end();
   }
