@@ -56,7 +56,7 @@ async function readValue(em: Em, sql: string, values: unknown[]): Promise<number
 }
 
 const MISSED = `select coalesce(sum(count), 0)::float8 as value from occurrences
-  where schedule_id = $1::uuid and outcome in ('missed', 'failed_submit') and fired_at > $2::timestamptz`;
+  where schedule_id = $1::uuid and outcome in ('missed', 'failed_submit') and fired_at >= $2::timestamptz`;
 
 const OLDEST = `select extract(epoch from clock_timestamp() - min(queued_at))::float8 as value from tasks where status = 'queued'`;
 

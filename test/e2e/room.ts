@@ -17,7 +17,7 @@ import { startWorker } from '../../worker/start-worker.ts';
 import { createTestDatabase, type TestDatabase, temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { testEngines } from './empty-engine.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { PARTS, WorkerProcess } from './worker-process.ts';
 
 /** Short settings, so that what takes a minute in production takes seconds here. */
 const SHORT = {
@@ -57,6 +57,8 @@ export class Room {
   readonly data_dir: string;
   readonly settings: Record<string, string>;
   readonly notifier: Notifier;
+  /** The administrator's. */
+  api_key = '';
   /** Where the workers find the database; the test itself uses its own connection. */
   database_url: string;
   /** host:port of the Temporal server that the workers use. */
@@ -103,12 +105,17 @@ export class Room {
 
   /** Starts a worker as a process of its own, for tests that kill it. Resolves when it is ready. */
   async workerProcess(id: string, own: Record<string, string> = {}): Promise<WorkerProcess> {
-    const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own, WORKER_ID: id };
+    return await this.process('worker', { ...own, WORKER_ID: id });
+  }
+
+  /** Starts any part as a process of its own. Resolves when it is ready. */
+  async process(part: keyof typeof PARTS, own: Record<string, string> = {}): Promise<WorkerProcess> {
+    const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own };
     const env = { PATH: process.env.PATH, DATABASE_URL: this.database_url, TEMPORAL_ADDRESS: this.temporal_address, ...settings };
-    const worker = new WorkerProcess(env);
-    this.processes.push(worker);
-    await worker.ready;
-    return worker;
+    const started = new WorkerProcess(env, PARTS[part]);
+    this.processes.push(started);
+    await started.ready;
+    return started;
   }
 
   async submit(items: object[]): Promise<string[]> {
@@ -252,6 +259,7 @@ export async function openRoom(settings: Record<string, string> = {}): Promise<R
   const sizes = { cpu: 64, memory_mb: 65_536 };
   await query(room.fork(), `insert into pools (name, total_cpu, total_memory) values ('aside', $1, $2)`, [sizes.cpu, sizes.memory_mb]);
   await query(room.fork(), `insert into queues (name, capacity, pool) values ('aside', 100, 'aside')`);
-  await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: testEngines(room.config()) });
+  const { admin_key } = await seed(room.fork(), { cpu: 64, memory_mb: 65_536, engines: testEngines(room.config()) });
+  room.api_key = admin_key ?? '';
   return room;
 }
