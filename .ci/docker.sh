@@ -6,11 +6,11 @@ docker_data=""
 ensure_docker() {
   if docker info >/dev/null 2>&1; then
     echo "docker: using the engine that runs"
-    command -v busybox >/dev/null || install_packages busybox-static
+    command -v busybox >/dev/null && command -v dockerd >/dev/null && command -v docker-registry >/dev/null || install_packages busybox-static docker.io docker-registry
     return 0
   fi
-  if ! command -v dockerd >/dev/null || ! command -v busybox >/dev/null; then
-    install_packages docker.io busybox-static iptables || return 1
+  if ! command -v dockerd >/dev/null || ! command -v busybox >/dev/null || ! command -v docker-registry >/dev/null; then
+    install_packages docker.io busybox-static iptables docker-registry || return 1
   fi
   docker_data="$(mktemp -d)"
   start_dockerd || start_dockerd --iptables=false --bridge=none || {
@@ -21,7 +21,7 @@ ensure_docker() {
 }
 
 install_packages() {
-  echo "docker: installing $*"
+  echo "ci: installing $*"
   local sudo=""
   [ "$(id -u)" = 0 ] || sudo="sudo"
   $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null

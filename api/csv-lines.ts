@@ -22,4 +22,4 @@ export async function* csvLines(columns: readonly string[], batches: AsyncIterab
 }
 
 const toCsv = (rows: readonly (readonly unknown[])[]): string =>
-  stringify(rows as unknown[][], { record_delimiter: 'windows', escape_formulas: true, cast: { boolean: String } });
+  stringify(rows as unknown[][], { record_delimiter: 'windows', quoted_match: /[\r\n]/, escape_formulas: true, cast: { boolean: String } });

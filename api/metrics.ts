@@ -32,6 +32,10 @@ const GAUGES: Record<keyof Gauges, { help: string; labels: string[] }> = {
   deliveries: { help: 'webhooks and mails of the last 24 hours by state', labels: ['channel', 'state'] },
   retention_removed_rows: { help: 'rows that the latest run of the retention removed', labels: ['table'] },
   retention_last_success_timestamp_seconds: { help: 'when the retention last came to its end', labels: [] },
+  flames_runs: { help: 'evaluations that have not ended, by status', labels: ['status'] },
+  flames_log_rows: { help: 'rows of evaluations in their table, as PostgreSQL estimates them', labels: [] },
+  flames_log_bytes: { help: 'size of that table with its indexes, in bytes', labels: [] },
+  flames_waiting_for_repair: { help: 'evaluations whose rows or figures are not complete in the database', labels: [] },
 };
 
 /** The process's own registry: nothing global, so that several applications can live in one process. */

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { runEntry } from '../platform/run-entry.ts';
+import { measureFlames } from './flames.ts';
 import { measureIdleStart } from './idle-start.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { measureMemory } from './memory.ts';
@@ -21,8 +22,12 @@ async function measureAll(sides: Sides, settings: Settings): Promise<Pick<Report
   const throughput = wanted.has('throughput') ? await measureThroughput(sides, settings, say) : null;
   const submit = wanted.has('submit') ? await measureSubmits(sides, settings, say) : null;
   const idle = wanted.has('idle') ? await measureIdleStart(sides, settings, say) : null;
+  const flames = wanted.has('flames') ? await measureFlames(sides, settings, say) : null;
   const memory = measureMemory(sides.roles);
-  return { figures: [throughput, submit, idle].flatMap((group) => group?.figures ?? []).concat(memory), raw: { throughput, submit, idle } };
+  return {
+    figures: [throughput, submit, idle, flames].flatMap((group) => group?.figures ?? []).concat(memory),
+    raw: { throughput, submit, idle, flames },
+  };
 }
 
 /** Starts the parts, measures, and stops them; with a profile folder also counts the statements of the database meanwhile. */

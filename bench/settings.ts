@@ -2,18 +2,18 @@ import { parseArgs } from 'node:util';
 import { EngineError } from '../core/errors.ts';
 
 /** How much is measured. `blocks`: pairs per comparison; the others are counts per block. */
-export type Sizes = { blocks: number; jobs: number; submits: number; submits_32: number; starts: number };
+export type Sizes = { blocks: number; jobs: number; submits: number; submits_32: number; starts: number; prompts: number };
 
 /** What can be measured by itself. */
-export const GROUPS = ['throughput', 'idle', 'submit'] as const;
+export const GROUPS = ['throughput', 'idle', 'submit', 'flames'] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** `only`: which groups; `json`: file to write; `strict`: fail when a bar was missed or a figure refused; `profile`: folder for CPU profiles of the
  * processes and the statements of the database. */
 export type Settings = Sizes & { quick: boolean; only: readonly Group[]; json: string | null; strict: boolean; profile: string | null };
 
-const FULL: Sizes = { blocks: 6, jobs: 100, submits: 200, submits_32: 600, starts: 25 };
-const QUICK: Sizes = { blocks: 2, jobs: 40, submits: 60, submits_32: 200, starts: 10 };
+const FULL: Sizes = { blocks: 6, jobs: 100, submits: 200, submits_32: 600, starts: 25, prompts: 1_000 };
+const QUICK: Sizes = { blocks: 2, jobs: 40, submits: 60, submits_32: 200, starts: 10, prompts: 400 };
 
 export const USAGE =
   'npm run bench -- [--quick] [--blocks <n>] [--jobs <n>] [--json <file>] [--strict] [--only <group>] [--profile <folder>]';

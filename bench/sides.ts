@@ -28,7 +28,13 @@ export type Sides = {
 export type ProductOptions = { env: Record<string, string> };
 
 const productOptions = (servers: Servers): ProductOptions => ({
-  env: { DATA_DIR: servers.data_dir, DATABASE_URL: servers.database_url, TEMPORAL_ADDRESS: servers.temporal_address, API_PORT: '0' },
+  env: {
+    DATA_DIR: servers.data_dir,
+    DATABASE_URL: servers.database_url,
+    TEMPORAL_ADDRESS: servers.temporal_address,
+    API_PORT: '0',
+    OUTBOUND_ALLOW: '127.0.0.1',
+  },
 });
 
 const profiled = (folder: string | null, role: string): string[] =>

@@ -7,6 +7,8 @@ import { parseEvents, type StreamEvent } from './event-stream.ts';
 export type ApiClient = {
   get<S extends z.ZodType>(path: string, shape: S): Promise<z.output<S>>;
   post<S extends z.ZodType>(path: string, body: unknown, shape: S): Promise<z.output<S>>;
+  /** Sends lines of JSON. */
+  upload<S extends z.ZodType>(path: string, lines: readonly unknown[], shape: S): Promise<z.output<S>>;
   events(path: string, signal: AbortSignal): AsyncGenerator<StreamEvent>;
 };
 
@@ -15,7 +17,7 @@ const LIMIT_MS = 30_000;
 /** Every failure arrives as EngineError: `unavailable` when nobody answers, else the code and detail of the problem document. */
 export function createApiClient({ url, key }: Pick<Access, 'url' | 'key'>): ApiClient {
   const call = async (path: string, init: RequestInit): Promise<Response> => {
-    const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' };
+    const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json', ...init.headers };
     const answer = await fetch(`${url}/api/v1${path}`, { ...init, headers }).catch((cause: unknown) => {
       throw new EngineError('unavailable', `no answer from ${url}: expected a running API there`, { cause });
     });
@@ -26,6 +28,13 @@ export function createApiClient({ url, key }: Pick<Access, 'url' | 'key'>): ApiC
   return {
     get: async (path, shape) => parse(await call(path, { signal: limited() }), shape),
     post: async (path, body, shape) => parse(await call(path, { method: 'POST', body: JSON.stringify(body), signal: limited() }), shape),
+    upload: async (path, lines, shape) => {
+      const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+      return parse(
+        await call(path, { method: 'POST', body, headers: { 'Content-Type': 'application/x-ndjson' }, signal: limited() }),
+        shape,
+      );
+    },
     async *events(path, signal) {
       const { body } = await call(path, { signal });
       if (body) yield* parseEvents(body.pipeThrough(new TextDecoderStream()));

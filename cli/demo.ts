@@ -9,7 +9,7 @@ import { type ApiClient, createApiClient } from './api-client.ts';
 import { demoImage } from './demo-image.ts';
 import { type DemoResult, demoTable, judge } from './demo-report.ts';
 import { startDemoTarget } from './demo-target.ts';
-import { type DemoItem, planDemo } from './demo-tasks.ts';
+import { DEMO_PROMPTS, type DemoItem, planDemo } from './demo-tasks.ts';
 import { followTask, type Watcher } from './follow-task.ts';
 
 /** Beyond this the demonstration gives up on a task. */
@@ -50,7 +50,9 @@ async function main(): Promise<void> {
   say(`API ${access.url}, ${workers.filter((worker) => worker.alive).length} live workers`);
   const target = await startDemoTarget();
   try {
-    const plan = planDemo({ workers, http_target: target.url, image: await demoImage(config.DOCKER_HOST) });
+    const { id } = await api.upload('/flames/datasets?name=demo', DEMO_PROMPTS, z.object({ id: z.int() }));
+    const model = { base_url: target.base_url, dataset_id: id };
+    const plan = planDemo({ workers, http_target: target.url, model, image: await demoImage(config.DOCKER_HOST) });
     const results = await Promise.all(plan.map((item) => demonstrate(api, access, item)));
     say(`\n${demoTable(results)}`);
     if (results.some((result) => !result.ok)) process.exitCode = 1;

@@ -45,9 +45,7 @@ async function cancelWaiting(em: Em, { ctx, uuid, reason, from }: Waiting): Prom
      t as (
        update tasks set status = 'cancelled', pending_reason = null, status_reason = coalesce($2, 'cancelled'), cancel_reason = $2,
          cancel_requested_at = clock_timestamp(), completed_at = clock_timestamp()
-       from (select count(*) from line) locked where uuid = $1 returning uuid, user_id, quota_cost),
-     u as (
-       update users set used_quota = greatest(0, used_quota - t.quota_cost) from t where users.id = t.user_id and t.quota_cost > 0)
+       from (select count(*) from line) locked where uuid = $1 returning uuid)
      insert into task_history (task_id, subject, from_status, to_status, reason, actor)
      select uuid, 'task', $3, 'cancelled', $2, $4 from t`,
     [uuid, reason, from, actorName(ctx.actor)],

@@ -12,7 +12,7 @@ import type { CommandContext } from './context.ts';
  */
 export async function createUser(ctx: CommandContext, creation: UserCreation): Promise<User & { api_key: string }> {
   return await audited(ctx, { action: 'user.create', subject_type: 'user', subject_id: null }, async (em) => {
-    const values = [creation.username, creation.email, creation.role, creation.rights, creation.quota];
+    const values = [creation.username, creation.email, creation.role, creation.rights, creation.quota, creation.storage_limit_mb];
     const [made] = await query<{ id: number }>(em, INSERT, values);
     if (!made) throw new EngineError('conflict', `user "${creation.username}": the name or the e-mail address is taken`);
     const { key, hash } = newApiKey(made.id);
@@ -22,5 +22,5 @@ export async function createUser(ctx: CommandContext, creation: UserCreation): P
   });
 }
 
-const INSERT = `insert into users (username, email, role, rights, quota) values ($1, $2, $3, $4::text[], $5)
+const INSERT = `insert into users (username, email, role, rights, quota, storage_limit_mb) values ($1, $2, $3, $4::text[], $5, $6)
   on conflict do nothing returning id::float8 as id`;

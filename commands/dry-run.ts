@@ -1,4 +1,4 @@
-import { needKey } from '../core/admission.ts';
+import { needKey, pinnedNeed } from '../core/admission.ts';
 import { EngineError } from '../core/errors.ts';
 import { fairNeed } from '../core/fair-share.ts';
 import { vtimeOf } from '../core/order.ts';
@@ -72,7 +72,7 @@ async function candidateFor(ctx: CommandContext, prepared: PreparedTask): Promis
     uuid,
     user: ctx.actor.id,
     queue,
-    need: fairNeed(needKey(type, cpu, memory_mb), prepared.queue.fairness, ctx.actor.id),
+    need: fairNeed(pinnedNeed(needKey(type, cpu, memory_mb), prepared.worker), prepared.queue.fairness, ctx.actor.id),
     engine: type,
     amount: { cpu_milli: Math.round(cpu * 1000), memory_mb },
     vtime: vtimeOf({ eligible_at, priority, step_s: prepared.queue.step_s, deadline: deadline ? Date.parse(deadline) : null, expected_s }),

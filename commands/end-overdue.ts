@@ -48,10 +48,7 @@ locked as materialized (select lock_costs(uuids || dependents) from line where d
 t as (
   update tasks set status = 'failed', pending_reason = null, status_reason = due.code, completed_at = clock_timestamp(),
     error = jsonb_build_object('code', due.code, 'message', due.message)
-  from due, locked where tasks.uuid = due.uuid returning tasks.uuid, tasks.user_id, tasks.quota_cost, due.status as before, due.code),
-u as (
-  update users set used_quota = greatest(0, used_quota - n.cost)
-  from (select user_id, sum(quota_cost)::int4 as cost from t where quota_cost > 0 group by user_id) n where users.id = n.user_id)
+  from due, locked where tasks.uuid = due.uuid returning tasks.uuid, due.status as before, due.code)
 insert into task_history (task_id, subject, from_status, to_status, reason, actor)
 select uuid, 'task', before, 'failed', code, 'dispatcher' from t returning task_id`;
 

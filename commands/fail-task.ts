@@ -36,6 +36,5 @@ const FAIL = `
   t as (
     update tasks set status = 'failed', pending_reason = null, status_reason = $2, completed_at = clock_timestamp(),
       error = jsonb_build_object('code', $2::text, 'message', $3::text)
-    from (select count(*) from line) locked where uuid = $1 returning uuid, user_id, quota_cost),
-  u as (update users set used_quota = greatest(0, used_quota - t.quota_cost) from t where users.id = t.user_id and t.quota_cost > 0)
+    from (select count(*) from line) locked where uuid = $1 returning uuid)
   insert into task_history (task_id, subject, from_status, to_status, reason, actor) select uuid, 'task', $4, 'failed', $2, $5 from t`;

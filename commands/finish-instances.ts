@@ -100,7 +100,8 @@ async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string,
  * Locks in the order task, what waits for it, instance, queue, pool, worker, grant, user, key: each step reads the one before, which fixes the order inside the
  * statement. Tasks, instances, users and keys are locked by id; of queues, pools and workers there is one each. Those rows are many writers' and are not locked before their update: a
  * statement that comes twice upon a row which others wait for can deadlock with them. A grant follows its instance's lock. Its `release_seq` is the pool's
- * number, taken under the pool's lock. The place of a concurrency key is given back by a trigger when the task leaves `processing`. `|| ''` and `coalesce`
+ * number, taken under the pool's lock. The place of a concurrency key is given back by a trigger when the task leaves `processing`, its quota by another.
+ * Scenes of a video stay done when an instance ends, so the progress of such a task never falls. `|| ''` and `coalesce`
  * keep the planner from the partial indexes of live rows, which it would scan whole, dead entries included, instead of fetching by key.
  */
 const FINISH = `
@@ -167,18 +168,14 @@ t as (
     cancel_requested_at = case when tasks.stop_as is null then tasks.cancel_requested_at end,
     stop_as = null,
     start_timeouts = case when i.code = 'start_timeout' then tasks.start_timeouts + 1 else 0 end,
-    progress = i.progress,
+    progress = case when tasks.total_scenes > 0 then greatest(tasks.progress, i.progress) else i.progress end,
     result = i.result,
     error = i.error
   from i, (select count(*) from lc) after_costs where tasks.uuid = i.task_id
-  returning tasks.uuid, tasks.user_id, tasks.quota_cost, i.runid, i.decided),
+  returning tasks.uuid, i.runid, i.decided),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
   select task_id, runid, 'instance', previous, status, code, $11 from i
-  union all select i.task_id, null, 'task', 'processing', t.decided, i.code, $11 from i join t on t.runid = i.runid),
-u as (
-  update users set used_quota = greatest(0, used_quota - n.cost)
-  from (select user_id, sum(quota_cost)::int4 as cost from t where decided in ('failed', 'cancelled') and quota_cost > 0 group by user_id) n
-  where users.id = n.user_id)
+  union all select i.task_id, null, 'task', 'processing', t.decided, i.code, $11 from i join t on t.runid = i.runid)
 select t.runid, t.uuid as task_id, t.decided as task_status from t
 union all select null, null, 'none' from line where line.dependents is null`;

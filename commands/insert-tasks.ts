@@ -1,4 +1,4 @@
-import { needKey } from '../core/admission.ts';
+import { needKey, pinnedNeed } from '../core/admission.ts';
 import { EngineError } from '../core/errors.ts';
 import { fairNeed } from '../core/fair-share.ts';
 import { type Em, query } from '../entities/sql.ts';
@@ -125,7 +125,7 @@ function taskColumns(requests: readonly Request[]): unknown[] {
 type Row = { task: Task; request: Request; prepared: PreparedTask };
 
 const needOf = ({ task, request, prepared }: Row): string =>
-  fairNeed(needKey(task.type, task.cpu, task.memory_mb), prepared.queue.fairness, request.actor.id);
+  fairNeed(pinnedNeed(needKey(task.type, task.cpu, task.memory_mb), prepared.worker), prepared.queue.fairness, request.actor.id);
 
 function keyColumns(requests: readonly Request[]): unknown[] {
   const rows = requests.flatMap(({ actor, keys, prepared, tasks }) => {

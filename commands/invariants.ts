@@ -97,6 +97,27 @@ const INVARIANTS = [
     sql: `select username, used_quota, quota from users where used_quota > quota`,
   },
   {
+    name: 'quota_ledger_adds_up',
+    promise:
+      'a task with a cost is reserved while it is open, and committed or refunded once at its end; a user has used what is not refunded',
+    sql: `select t.uuid::text as subject, t.status, l.kind from tasks t left join lateral (
+        select kind from quota_ledger where task_id = t.uuid order by round desc, id desc limit 1) l on true
+      where t.quota_cost > 0 and (l.kind is null or (l.kind = 'reserve') = (t.status in ('completed', 'failed', 'cancelled')))
+      union all select u.username, u.used_quota::text, l.used::text from users u, lateral (
+        select coalesce(sum(case kind when 'reserve' then amount when 'refund' then -amount end), 0) as used from quota_ledger where user_id = u.id) l
+      where u.used_quota < l.used`,
+  },
+  {
+    name: 'scenes_add_up',
+    promise:
+      'a video counts as completed scenes those that have a completed row, as long as it has its files, and renders only while it runs',
+    sql: `select t.uuid, t.status, t.total_scenes, t.completed_scenes, v.done from tasks t, lateral (
+        select count(*) filter (where status = 'completed')::int4 as done, count(*) filter (where status = 'rendering')::int4 as open
+        from videos where task_id = t.uuid) v
+      where t.type = 'video' and (t.completed_scenes <> v.done or (v.open > 0 and t.status <> 'processing'))
+        and (t.status <> 'completed' or t.final_video_path is not null)`,
+  },
+  {
     name: 'dependencies_are_settled',
     promise: 'a task counts its open dependencies, waits while it has some, and none is open on a task that is final',
     sql: `select t.uuid, t.status, t.waits_for, d.open, d.stale from tasks t, lateral (

@@ -51,6 +51,8 @@ export type PreparedTask = {
   checked: Checked;
   /** The key of which it takes a place; null: none. */
   concurrency_key: string | null;
+  /** The one worker that can run it; null: any that offers the engine. */
+  worker: string | null;
   /** The bucket from which its start is taken; null: none. */
   rate_key: string | null;
   warnings: string[];
@@ -145,10 +147,11 @@ function prepareOne(ctx: CommandContext, { item, index, row, engines }: One): { 
     return { problem: { code: 'invalid_input', message: `parameters: ${errors[0]?.pointer} ${errors[0]?.detail}`, errors } };
   const warnings = row.offered ? [] : [`no live worker of pool "${row.pool}" offers ${row.engine} now: the task waits for one`];
   const concurrency_key = row.concurrency && concurrencyKey(row.template, row.concurrency, parameters);
+  const worker = engine.worker?.(engine.parameters.parse(parameters)) ?? null;
   const rate_key = row.rate_limit && templateBucket(row.template, row.rate_limit, parameters);
   const queue = { name: row.queue_name, step_s: row.step_s, fairness: row.fairness };
   const checked = { key: wantedKey(item), wanted: item, facts: row.facts };
-  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, rate_key, warnings } };
+  return { task: { index, item, version: row, queue, parameters, checked, concurrency_key, rate_key, worker, warnings } };
 }
 
 function closedDoor(ctx: CommandContext, row: Resolved, engine: Engine): Fault | null {

@@ -47,12 +47,15 @@ insert into workers (id, pool, hostname, pid, boot_id, version, total_cpu, total
 select $1, name, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, 'active', clock_timestamp(), clock_timestamp() from pools where name = $2
 on conflict (id) do update set pool = excluded.pool, hostname = excluded.hostname, pid = excluded.pid, boot_id = excluded.boot_id,
   version = excluded.version, total_cpu = excluded.total_cpu, total_memory = excluded.total_memory, engines = excluded.engines,
-  unavailable = excluded.unavailable, docker_id = excluded.docker_id, heartbeat_at = excluded.heartbeat_at, started_at = excluded.started_at,
+  unavailable = excluded.unavailable, docker_id = coalesce(excluded.docker_id, workers.docker_id), heartbeat_at = excluded.heartbeat_at, started_at = excluded.started_at,
   status = case when workers.status = 'drain' then 'drain' else 'active' end
 returning id`;
 
 /** `leaving`: it finishes what it has and shall be given nothing more. */
-export type WorkerSign = Pick<WorkerRegistration, 'id' | 'boot_id' | 'engines' | 'unavailable'> & { leaving: boolean };
+export type WorkerSign = Pick<WorkerRegistration, 'id' | 'boot_id' | 'engines' | 'unavailable'> & {
+  docker_id?: string | null;
+  leaving: boolean;
+};
 
 /**
  * A sign of life, with what the worker can run now. An `offline` worker that shows one is `active` again, unless it is leaving.
@@ -61,10 +64,10 @@ export type WorkerSign = Pick<WorkerRegistration, 'id' | 'boot_id' | 'engines' |
 export async function workerHeartbeat(em: Em, sign: WorkerSign): Promise<'active' | 'drain' | 'offline' | 'replaced'> {
   const rows = await query<{ status: 'active' | 'drain' | 'offline' }>(
     em,
-    `update workers set heartbeat_at = clock_timestamp(), engines = $3, unavailable = $4::jsonb,
+    `update workers set heartbeat_at = clock_timestamp(), engines = $3, unavailable = $4::jsonb, docker_id = coalesce($6, docker_id),
        status = case when status = 'offline' and not $5 then 'active' when status = 'active' and $5 then 'offline' else status end
      where id = $1 and boot_id = $2 returning status`,
-    [sign.id, sign.boot_id, sign.engines, JSON.stringify(sign.unavailable), sign.leaving],
+    [sign.id, sign.boot_id, sign.engines, JSON.stringify(sign.unavailable), sign.leaving, sign.docker_id ?? null],
   );
   return rows[0]?.status ?? 'replaced';
 }

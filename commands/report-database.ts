@@ -1,4 +1,4 @@
-import { adviceForIndexes, adviceForServer, adviceForTable } from '../core/database-advice.ts';
+import { adviceForIndexes, adviceForServer, adviceForSize, adviceForTable } from '../core/database-advice.ts';
 import { slowLogOf } from '../entities/slow-log.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { wireTime } from '../entities/wire.ts';
@@ -31,12 +31,12 @@ select s.relname as name, s.n_live_tup::float8 as rows, s.n_dead_tup::float8 as 
   coalesce(s.idx_scan, 0)::float8 as index_scans, s.n_tup_ins::float8 as inserted, s.n_tup_upd::float8 as updated, s.n_tup_del::float8 as deleted,
   s.n_mod_since_analyze::float8 as changed_since_analyze,
   ${['last_vacuum', 'last_autovacuum', 'last_analyze', 'last_autoanalyze'].map((column) => wireTime(`s.${column}`)).join(', ')}
-from pg_stat_user_tables s where s.schemaname = current_schema() order by total_bytes desc, name`;
+from pg_stat_user_tables s where s.schemaname in (current_schema(), 'partitions') order by total_bytes desc, name`;
 
 const INDEXES = `
 select s.indexrelname as name, s.relname as table, pg_relation_size(s.indexrelid)::float8 as bytes, coalesce(s.idx_scan, 0)::float8 as scans,
   coalesce(s.idx_tup_read, 0)::float8 as rows_read, i.indisunique as needed, ${wireTime('s.last_idx_scan', 'last_scan')}
-from pg_stat_user_indexes s join pg_index i on i.indexrelid = s.indexrelid where s.schemaname = current_schema() order by bytes desc, name`;
+from pg_stat_user_indexes s join pg_index i on i.indexrelid = s.indexrelid where s.schemaname in (current_schema(), 'partitions') order by bytes desc, name`;
 
 /** Where the extension lives, if it is there. */
 const EXTENSION = `
@@ -54,8 +54,14 @@ type Server = Pick<DatabaseReport, 'server_version' | 'size_bytes' | 'statistics
   used: number;
 };
 
-/** State of the database as PostgreSQL's own statistics have it, with advice. Reads no table of ours. */
-export async function reportDatabase(em: Em): Promise<DatabaseReport> {
+/** Size of this database in MB. */
+export async function databaseSizeMb(em: Em): Promise<number> {
+  const rows = await query<{ mb: number }>(em, 'select (pg_database_size(current_database()) / 1048576)::float8 as mb');
+  return rows[0]?.mb ?? 0;
+}
+
+/** State of the database as PostgreSQL's own statistics have it, with advice. Reads no table of ours. `warn_mb`: size from which it warns, 0: never. */
+export async function reportDatabase(em: Em, warn_mb = 0): Promise<DatabaseReport> {
   const [found] = await query<Server>(em, SERVER);
   const { max, used, ...server } = found as Server;
   const by_application = await query<DatabaseReport['connections']['by_application'][number]>(em, BY_APPLICATION);
@@ -72,7 +78,12 @@ export async function reportDatabase(em: Em): Promise<DatabaseReport> {
     indexes,
     unused_indexes: indexes.filter(({ scans, needed }) => scans === 0 && !needed).map(({ name }) => name),
     slow_statements: await slowStatements(em),
-    advice: [...adviceForServer(state), ...tables.flatMap(adviceForTable), ...adviceForIndexes(indexes)],
+    advice: [
+      ...adviceForSize(server.size_bytes, warn_mb),
+      ...adviceForServer(state),
+      ...tables.flatMap(adviceForTable),
+      ...adviceForIndexes(indexes),
+    ],
   };
 }
 

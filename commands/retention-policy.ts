@@ -1,5 +1,6 @@
 import type { Config } from '../config/env.ts';
 import type { RetentionPolicy } from '../core/retention.ts';
+import type { ArchivePolicy } from './archive-logs.ts';
 
 type Names =
   | 'IDEMPOTENCY_HOURS'
@@ -7,8 +8,17 @@ type Names =
   | 'RETENTION_INSTANCE_DAYS'
   | 'RETENTION_TASK_DAYS'
   | 'RETENTION_AUDIT_DAYS'
+  | 'RETENTION_FLAMES_LOG_DAYS'
   | 'RETENTION_NOTICE_DAYS';
 export type RetentionSettings = Pick<Config, Names>;
+export type ArchiveSettings = Pick<Config, 'RETENTION_SEGMENT_DAYS' | 'RETENTION_IMAGE_LOG_DAYS' | 'LOG_ARCHIVE'>;
+
+/** How long log segments and operations on images are kept, and whether they are written to files first. */
+export const archivePolicy = (config: ArchiveSettings): ArchivePolicy => ({
+  segment_days: config.RETENTION_SEGMENT_DAYS,
+  image_log_days: config.RETENTION_IMAGE_LOG_DAYS,
+  archive: config.LOG_ARCHIVE,
+});
 
 /** How long rows are kept, from the settings. */
 export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => ({
@@ -17,5 +27,6 @@ export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => (
   instance_days: config.RETENTION_INSTANCE_DAYS,
   task_days: config.RETENTION_TASK_DAYS,
   audit_days: config.RETENTION_AUDIT_DAYS,
+  flames_log_days: config.RETENTION_FLAMES_LOG_DAYS,
   notice_days: config.RETENTION_NOTICE_DAYS,
 });

@@ -1,5 +1,6 @@
 import type { Cutoffs, Retained } from '../core/retention.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
+import { FLAMES_STEPS } from './retention-flames.ts';
 import { NOTICE_STEPS } from './retention-notices.ts';
 
 /** Where a run goes on within a table: the creation time and key of the last row that it looked at; null: from the oldest. */
@@ -9,7 +10,7 @@ export type Place = { created_at: string; key: string };
 export type Batch = { removed: Record<string, number>; place: Place | null };
 
 /** `count`: $1 is the cutoff of the table; the others are those of tasks and instances, where it needs them. `size`: rows that a full batch looks at. */
-type Step = { count: string; needs?: true; batch: string; size: number };
+export type Step = { count: string; needs?: true; batch: string; size: number };
 
 const BATCH = 1_000;
 /** Instances whose log lines one batch looks through. */
@@ -44,6 +45,7 @@ const LAST = (key: string): string => `(select to_jsonb(x) from (select created_
  */
 export const STEPS: Record<Retained, Step> = {
   ...NOTICE_STEPS,
+  ...FLAMES_STEPS,
   idempotency_keys: {
     size: BATCH,
     count: `select count(*)::int4 as n from idempotency_keys where created_at < $1`,
@@ -105,6 +107,8 @@ export const STEPS: Record<Retained, Step> = {
 };
 
 const START: Record<Retained, string> = {
+  task_flames_logs: '',
+  flames_cache: '',
   idempotency_keys: '',
   instance_logs: '00000000-0000-0000-0000-000000000000',
   instances: '00000000-0000-0000-0000-000000000000',

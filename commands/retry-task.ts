@@ -7,7 +7,8 @@ import { writeAudit } from './write-audit.ts';
 type Row = { status: TaskStatus; user_id: number; quota_cost: number };
 
 /**
- * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again.
+ * Queues a failed or cancelled task again, with a fresh retry budget and a new instance; its attempt number goes on rising. Charges the quota again if it
+ * was refunded; what the task had paid for and partly got is not paid twice. Finished scenes of a video stay, so its progress does too.
  * Dependencies that were not met when it was cancelled count no more, those still open do; what had waited for this task is not recalled.
  * @throws EngineError not_found (also for others' tasks), conflict: not failed or cancelled, quota_exceeded
  */
@@ -24,7 +25,7 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
     if (row.status !== 'failed' && row.status !== 'cancelled') {
       throw new EngineError('conflict', `task ${uuid}: only failed and cancelled tasks can be retried, it is ${row.status}`);
     }
-    await chargeQuota(em, row);
+    if (row.quota_cost > 0 && (await isRefunded(em, uuid))) await chargeQuota(em, row);
     await query(em, REQUEUE, [uuid, row.status, actorName(ctx.actor)]);
     await writeAudit(em, {
       actor: actorName(ctx.actor),
@@ -38,8 +39,13 @@ export async function retryTask(ctx: CommandContext, uuid: string): Promise<void
   });
 }
 
+/** A statement of its own, after the lock: one that had to wait for it would not see what the other transaction wrote into the ledger. */
+async function isRefunded(em: Em, uuid: string): Promise<boolean> {
+  const sql = 'select kind from quota_ledger where task_id = $1 order by round desc, id desc limit 1';
+  return (await query<{ kind: string }>(em, sql, [uuid]))[0]?.kind === 'refund';
+}
+
 async function chargeQuota(em: Em, { user_id, quota_cost }: Row): Promise<void> {
-  if (quota_cost === 0) return;
   const charged = await query(
     em,
     `update users set used_quota = used_quota + $2 where id = $1 and (quota is null or used_quota + $2 <= quota) returning id`,
@@ -52,7 +58,7 @@ const REQUEUE = `
 with t as (
   update tasks set status = case when waits_for > 0 then 'pending' else 'queued' end, pending_reason = case when waits_for > 0 then 'dependency' end,
     held_at = null, start_timeouts = 0, status_reason = null, cancel_requested_at = null, cancel_reason = null,
-    completed_at = null, result = null, error = null, progress = 0, retries_used = 0, not_before = null,
+    completed_at = null, result = null, error = null, progress = case when total_scenes > 0 then progress else 0 end, retries_used = 0, not_before = null,
     eligible_at = now(), queued_at = now(), vtime = task_vtime(now(), priority, q.step_s, deadline, timeout, template)
   from (select name, step_s from queues) q
   where uuid = $1 and q.name = tasks.queue returning uuid, status)

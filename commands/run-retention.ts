@@ -1,13 +1,21 @@
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { cutoffsOf, RETAINED, type Retained, type RetentionPolicy } from '../core/retention.ts';
 import { type Em, query } from '../entities/sql.ts';
+import { type ArchivePolicy, archiveOldLogs, removeOldUploads } from './archive-logs.ts';
+import { sealStatistics } from './refresh-statistics.ts';
 import { type Place, removeBatch } from './retention-steps.ts';
 import { writeAudit } from './write-audit.ts';
 
 /** `interrupted`: told to stop, or the database went away; the run stays open and goes on where the rows are. */
 export type RetentionEnd = { status: 'completed' | 'failed' | 'interrupted'; removed: Record<string, number>; error: string | null };
 
-/** `policy`: how long rows are kept; `signal`: stop after the batch under way. */
-export type RetentionOptions = { fork(): Em; policy: RetentionPolicy; signal: AbortSignal };
+/** `policy`: how long rows are kept; `signal`: stop after the batch under way; `archive`: what logs and images leave behind, and where (absent: they are left alone). */
+export type RetentionOptions = {
+  fork(): Em;
+  policy: RetentionPolicy;
+  signal: AbortSignal;
+  archive?: { policy: ArchivePolicy; artifacts: ArtifactStore };
+};
 
 /** One batch of a table that takes longer than this would be cut off by the session's own limit and tried for ever. */
 const HOPELESS = /^(22|23|42|57014)/;
@@ -25,6 +33,8 @@ export async function runRetention(id: number, options: RetentionOptions): Promi
       const before = cutoffs[table];
       if (before && !(await removeOld(options, { id, table, before }))) return await endOf(options.fork(), id, 'interrupted');
     }
+    await archive(options, id, as_of);
+    if (options.signal.aborted) return await endOf(options.fork(), id, 'interrupted');
   } catch (cause) {
     const { code, message } = cause as { code?: string; message: string };
     if (!HOPELESS.test(code ?? '')) throw cause;
@@ -33,6 +43,15 @@ export async function runRetention(id: number, options: RetentionOptions): Promi
   }
   await finish(options.fork(), id, { status: 'completed', error: null });
   return await endOf(options.fork(), id, 'completed');
+}
+
+async function archive({ fork, signal, archive: wanted }: RetentionOptions, id: number, as_of: Date): Promise<void> {
+  if (!wanted) return;
+  const onRemoved = (table: string, rows: number) => count(fork(), id, { [table]: rows });
+  await archiveOldLogs(as_of, { fork: () => fork(), signal, onRemoved, ...wanted }).catch((cause: unknown) => {
+    if (!signal.aborted) throw cause;
+  });
+  await removeOldUploads(wanted.artifacts, as_of);
 }
 
 async function begin(em: Em, id: number): Promise<Date> {
@@ -50,6 +69,7 @@ type Work = { id: number; table: Retained; before: Date };
 /** @returns false when told to stop before the end */
 async function removeOld({ fork, signal }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
   let place: Place | null = null;
+  if (table === 'tasks') await sealStatistics(fork(), before);
   do {
     if (signal.aborted) return false;
     const at: { before: Date; place: Place | null } = { before, place };

@@ -43,8 +43,8 @@ async function seedTemplate(em: Em, engine: Engine): Promise<void> {
     em,
     `with t as (
        insert into templates (name, engine, description, schema) values ($1, $1, $2, $3::jsonb) on conflict do nothing returning name)
-     insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy)
-     select name, 1, $3::jsonb, '{}'::jsonb, 'default', $4, $5, $6::jsonb from t`,
+     insert into template_versions (template, version, schema, parameters, queue, cpu, memory_mb, retry_policy, quota_cost)
+     select name, 1, $3::jsonb, '{}'::jsonb, 'default', $4, $5, $6::jsonb, $7 from t`,
     [
       engine.kind,
       engine.summary,
@@ -52,6 +52,7 @@ async function seedTemplate(em: Em, engine: Engine): Promise<void> {
       engine.defaults.cpu,
       engine.defaults.memory_mb,
       JSON.stringify(NO_RETRY),
+      engine.defaults.quota_cost ?? 0,
     ],
   );
 }

@@ -61,12 +61,39 @@ const Environment = z.object({
     .describe('first of 1,000 user ids that shell tasks run as where the worker is root'),
   OUTBOUND_ALLOW: list.default([]).describe('comma-separated CIDRs and host names that http tasks and webhooks may reach although private'),
   DOCKER_HOST: z.string().optional().describe('Docker Engine: unix:///path or tcp://host:port; default: the local socket'),
+  FLAMES_CACHE_HOURS: z.coerce
+    .number()
+    .positive()
+    .max(87_600)
+    .default(168)
+    .describe('how long answers of models and judges are kept for flames tasks that ask the same again'),
+  FLAMES_OLD_LOGS_DIR: z
+    .string()
+    .optional()
+    .describe(
+      'folder with the logs of old evaluations, as <task>/logs/*.json, shared by all processes; default: flames-old in ARTIFACTS_DIR',
+    ),
   TASK_LOG_CAP_BYTES: z.coerce
     .number()
     .int()
     .min(1024)
     .default(10_485_760)
     .describe('stored log bytes per instance; more is cut and said so'),
+  FFMPEG_PATH: z.string().optional().describe('the ffmpeg to use; default: the one on PATH, else the one that npm installed'),
+  FFPROBE_PATH: z.string().optional().describe('the ffprobe to use; default: the one on PATH, else the one that npm installed'),
+  FFMPEG_STALL_S: seconds.default(60).describe('an ffmpeg whose output has not grown for so many seconds is killed and its step repeated'),
+  VIDEO_FONT: z.string().optional().describe('font file for texts in videos; default: the first of the machine that has all characters'),
+  VIDEO_PICTURES_DIR: z
+    .string()
+    .optional()
+    .describe('folder below which scenes of videos may name pictures; default: none, pictures are refused'),
+  VIDEO_STORAGE_MB: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(2_147_483_647)
+    .default(10_240)
+    .describe('megabytes of video files that a user may keep, unless the user has a limit of their own'),
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
   IDEMPOTENCY_HOURS: z.coerce
     .number()
@@ -85,10 +112,40 @@ const Environment = z.object({
   RETENTION_TASK_DAYS: days
     .default(30)
     .describe('days after its end for which a task is kept with its history, at least as long as its instances; 0: for ever'),
+  RETENTION_FLAMES_LOG_DAYS: days
+    .default(30)
+    .describe('days after its end for which the log rows of an evaluation are kept; its figures stay; 0: for ever'),
   RETENTION_NOTICE_DAYS: days.default(90).describe('days for which notifications, and deliveries after their end, are kept; 0: for ever'),
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  RETENTION_SEGMENT_DAYS: days
+    .default(30)
+    .describe('days for which log segments are kept, by whole months, and removed images and containers remembered; 0: for ever'),
+  RETENTION_IMAGE_LOG_DAYS: days.default(90).describe('days after its end for which an operation on images is kept; 0: for ever'),
+  LOG_ARCHIVE: flag
+    .default(true)
+    .describe('write log segments and operations on images to compressed files among the artifacts before they are removed'),
+  DATABASE_WARN_MB: z.coerce.number().int().min(0).default(20_480).describe('size of the database from which a warning is given; 0: never'),
+  IMAGE_REGISTRIES: list
+    .default([])
+    .describe(
+      'registries that images may come from and go to, as host or host:port, docker.io for Docker Hub; empty: any for operators, public ones for docker tasks',
+    ),
+  CONTAINER_LOGS: z
+    .enum(['off', 'tasks', 'labelled', 'all'])
+    .default('labelled')
+    .describe(
+      'containers whose logs are read into segments: none, those of docker tasks, also those with the label orchestrator.logs=true, or all',
+    ),
+  DOCKER_COMPARE_EVERY_S: z.coerce
+    .number()
+    .int()
+    .min(5)
+    .max(86_400)
+    .default(300)
+    .describe('seconds between full comparisons of images and containers with the Docker Engine'),
+  LOG_STATS_MAX_AGE_S: z.coerce.number().min(0).max(300).default(2).describe('how old the figures of log statistics may be, in seconds'),
   SMTP_URL: z
     .url({ protocol: /^smtps?$/ })
     .optional()
@@ -109,7 +166,7 @@ const Environment = z.object({
   ORCHESTRATOR_KEY: z.string().optional().describe('API key of the command line; default: the administrator’s in DATA_DIR'),
 });
 
-export type Config = Readonly<z.output<typeof Environment> & { ARTIFACTS_DIR: string }>;
+export type Config = Readonly<z.output<typeof Environment> & { ARTIFACTS_DIR: string; FLAMES_OLD_LOGS_DIR: string }>;
 
 /**
  * Reads the settings; the only place that touches the process's environment. Empty values count as absent.
@@ -122,11 +179,13 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     const lines = parsed.error.issues.map((i) => `${i.path.join('.')}=${JSON.stringify(present[String(i.path[0])])}: ${i.message}`);
     throw new EngineError('invalid_input', `bad configuration: ${lines.join('; ')}`);
   }
-  const { DATA_DIR, ARTIFACTS_DIR } = parsed.data;
+  const { DATA_DIR, FLAMES_OLD_LOGS_DIR } = parsed.data;
+  const artifacts = path.resolve(parsed.data.ARTIFACTS_DIR ?? path.join(DATA_DIR, 'artifacts'));
   return {
     ...parsed.data,
     DATA_DIR: path.resolve(DATA_DIR),
-    ARTIFACTS_DIR: path.resolve(ARTIFACTS_DIR ?? path.join(DATA_DIR, 'artifacts')),
+    ARTIFACTS_DIR: artifacts,
+    FLAMES_OLD_LOGS_DIR: path.resolve(FLAMES_OLD_LOGS_DIR ?? path.join(artifacts, 'flames-old')),
   };
 }
 

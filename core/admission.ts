@@ -24,6 +24,11 @@ export type Decisions = {
 /** Which engine and how much of it, as one key; equal keys are equally hard to place. */
 export const needKey = (engine: string, cpu: number, memory_mb: number): string => `${engine}|${cpu}|${memory_mb}`;
 
+/** A need that only one worker can meet. */
+export const pinnedNeed = (need: string, worker: string | null): string => (worker === null ? need : `${need}${PIN}${worker}`);
+
+const PIN = '|on ';
+
 type Pass = Omit<Decisions, 'dry'> & {
   dry: Set<string>;
   snapshot: Snapshot;
@@ -68,7 +73,8 @@ export function closedGates(candidate: Candidate, snapshot: Snapshot): { gates: 
 
 function beginPass(snapshot: Snapshot, candidates: readonly Candidate[]): Pass {
   const room = roomOf(snapshot);
-  return { snapshot, room, deal: deal(candidates, room, snapshot.shares), ...NOTHING_YET(snapshot) };
+  const closed = (candidate: Candidate): boolean => ownGates(candidate, room, snapshot.now).length > 0;
+  return { snapshot, room, deal: deal(candidates, room, { shares: snapshot.shares, closed }), ...NOTHING_YET(snapshot) };
 }
 
 const NOTHING_YET = (snapshot: Snapshot): Omit<Pass, 'snapshot' | 'room' | 'deal'> => ({

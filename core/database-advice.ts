@@ -50,6 +50,15 @@ export function adviceForIndexes(indexes: readonly IndexState[]): string[] {
     .map((index) => `index ${index.name} on ${index.table} was never read and takes ${Math.round(index.bytes / 2 ** 20)} MB`);
 }
 
+/** What to do about a database that has grown beyond what it was said to; `warn_mb` 0: nothing was said. */
+export function adviceForSize(size_bytes: number, warn_mb: number): string[] {
+  const size_mb = Math.round(size_bytes / 2 ** 20);
+  if (warn_mb === 0 || size_mb < warn_mb) return [];
+  return [
+    `the database has ${size_mb} MB, more than DATABASE_WARN_MB (${warn_mb}): keep logs for fewer days (RETENTION_SEGMENT_DAYS, RETENTION_LOG_DAYS), or give it room`,
+  ];
+}
+
 /** What to do about the server. */
 export function adviceForServer(server: ServerState): string[] {
   const advice: string[] = [];

@@ -12,11 +12,15 @@ type Line = { tasks: readonly Ranked[]; at: number; usage: number };
 /** What is dealt out in turn with others: the tasks of one fair queue, or those of all that are not. `peek` null: nothing is left. */
 type Source = { peek(): Ranked | null; pop(): void; charge(cost: number): void };
 
+/** What decides the turns of users; `closed`: the task itself lacks something just now, so that it must not stand before others. */
+type Turns = { shares: readonly Share[]; closed(candidate: Candidate): boolean };
+
 /**
  * The order of admission. From a fair queue comes next the first task (by vtime) of the user with the least usage, which rises with each start; all other
- * tasks come by their vtime, and so it is decided between that task and those of other queues.
+ * tasks come by their vtime, and so it is decided between that task and those of other queues. A closed task at the head of a fair queue is dealt at once:
+ * its vtime, which may be worse than that of the task behind it, says nothing about the queue.
  */
-export function deal(candidates: readonly Candidate[], room: Room, shares: readonly Share[]): Deal {
+export function deal(candidates: readonly Candidate[], room: Room, { shares, closed }: Turns): Deal {
   const ranked = inOrder(candidates, room.queues);
   const fair = Map.groupBy(
     ranked.filter(({ candidate }) => isFair(candidate, room)),
@@ -24,10 +28,13 @@ export function deal(candidates: readonly Candidate[], room: Room, shares: reado
   );
   const plain = inTurn(ranked.filter(({ candidate }) => !isFair(candidate, room)));
   const queues = new Map([...fair].map(([queue, tasks]) => [queue, byUser(tasks, shares)]));
-  const sources = [plain, ...queues.values()];
+  const lines = [...queues.values()];
+  const sources = [plain, ...lines];
+  const isClosed = (ranked: Ranked | null): boolean => ranked !== null && closed(ranked.candidate);
   return {
     next: () => {
-      const first = firstOf(sources);
+      const hidden = lines.find((line) => isClosed(line.peek()));
+      const first = hidden ?? firstOf(sources);
       const ranked = first?.peek() ?? null;
       first?.pop();
       return ranked?.candidate ?? null;

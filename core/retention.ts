@@ -1,5 +1,15 @@
 /** Whose rows are removed by age; children stand before their parents. */
-export const RETAINED = ['idempotency_keys', 'instance_logs', 'instances', 'tasks', 'audit_log', 'notifications', 'deliveries'] as const;
+export const RETAINED = [
+  'idempotency_keys',
+  'instance_logs',
+  'instances',
+  'tasks',
+  'audit_log',
+  'task_flames_logs',
+  'flames_cache',
+  'notifications',
+  'deliveries',
+] as const;
 export type Retained = (typeof RETAINED)[number];
 
 /** How long rows are kept: days after the end (0: for ever), hours after the request for idempotency keys. */
@@ -9,6 +19,7 @@ export type RetentionPolicy = {
   instance_days: number;
   task_days: number;
   audit_days: number;
+  flames_log_days: number;
   notice_days: number;
 };
 
@@ -30,6 +41,8 @@ export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
     instances: daysBefore(now, instance_days),
     tasks: daysBefore(now, longest(instance_days, policy.task_days)),
     audit_log: daysBefore(now, policy.audit_days),
+    task_flames_logs: daysBefore(now, policy.flames_log_days),
+    flames_cache: now,
     notifications: daysBefore(now, policy.notice_days),
     deliveries: daysBefore(now, policy.notice_days),
   };

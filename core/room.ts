@@ -69,10 +69,15 @@ export function placeOf(candidate: Candidate, room: Room): { queue: QueueState; 
   return { queue, pool };
 }
 
-/** Workers of the task's pool that offer its engine, whether they have room or not. */
+/** The one worker that a need names, null for none; see `pinnedNeed`. */
+const pinnedTo = (need: string): string | null => /\|on ([^|]+)/.exec(need)?.[1] ?? null;
+
+/** Workers of the task's pool that offer its engine, whether they have room or not; of a pinned task at most its worker. */
 export const offering = (candidate: Candidate, room: Room): WorkerState[] => {
   const { pool } = placeOf(candidate, room);
-  return [...room.workers.values()].filter((worker) => worker.pool === pool.name && worker.engines.includes(candidate.engine));
+  const pinned = pinnedTo(candidate.need);
+  const offers = (worker: WorkerState) => worker.pool === pool.name && worker.engines.includes(candidate.engine);
+  return [...room.workers.values()].filter((worker) => offers(worker) && (pinned === null || worker.id === pinned));
 };
 
 const timesIn = (amount: Amount, room: Amount): number => {

@@ -1,19 +1,25 @@
-import { type RetentionSettings, retentionPolicy } from '../commands/retention-policy.ts';
+import { createFolderStore } from '../artifacts/folder-store.ts';
+import { databaseSizeMb } from '../commands/report-database.ts';
+import { type ArchiveSettings, archivePolicy, type RetentionSettings, retentionPolicy } from '../commands/retention-policy.ts';
 import { forgetKeys, type RetentionEnd, type RetentionOptions, runRetention, scheduleRetention } from '../commands/run-retention.ts';
 import type { Config } from '../config/env.ts';
 import { latestDaily } from '../core/retention.ts';
 import { nextRetentionRun } from '../entities/retention-run.queries.ts';
+import { query } from '../entities/sql.ts';
 import { openDatabase } from '../platform/open-database.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { withLock } from './held-lock.ts';
 
 const LOOK_EVERY_MS = 5_000;
 const FORGET_EVERY_MS = 600_000;
-/** Rows removed from a table by one run that make it worth vacuuming. */
+/** Rows of a table removed, dead or changed since the planner's figures that make it worth vacuuming. */
 const VACUUM_FROM = 1_000;
 
+const WORN = `select relname::text as name from pg_stat_user_tables
+  where schemaname = current_schema() and (n_dead_tup >= $1 or n_mod_since_analyze >= $1) order by 1`;
+
 type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
-  config: RetentionSettings & Pick<Config, 'RETENTION_AT'>;
+  config: RetentionSettings & ArchiveSettings & Pick<Config, 'RETENTION_AT' | 'ARTIFACTS_DIR' | 'DATABASE_WARN_MB'>;
 };
 /**
  * Removes what is old: the daily run, runs that were asked for, and runs that a killed process left open; idempotency keys every ten minutes.
@@ -80,8 +86,10 @@ export class Housekeeper {
 
   private async clean(keys_due: boolean): Promise<void> {
     const { fork, config, logger } = this.deps;
-    const options: RetentionOptions = { fork: () => fork(), policy: retentionPolicy(config), signal: this.stopping.signal };
+    const archive = { policy: archivePolicy(config), artifacts: createFolderStore(config.ARTIFACTS_DIR) };
+    const options: RetentionOptions = { fork: () => fork(), policy: retentionPolicy(config), signal: this.stopping.signal, archive };
     if (keys_due) {
+      await this.weigh();
       const forgotten = await forgetKeys(options);
       if (forgotten > 0) logger.info({ forgotten }, 'idempotency keys forgotten');
     }
@@ -93,10 +101,26 @@ export class Housekeeper {
     }
   }
 
-  /** Makes the room of removed rows usable at once, and the planner's figures true; autovacuum would come later. Told to stop, it is broken off. */
+  /** Says when the database has grown beyond what it was said to. */
+  private async weigh(): Promise<void> {
+    const { fork, config, logger } = this.deps;
+    const size_mb = await databaseSizeMb(fork());
+    if (config.DATABASE_WARN_MB === 0 || size_mb < config.DATABASE_WARN_MB) return;
+    logger.warn(
+      { size_mb, warn_mb: config.DATABASE_WARN_MB },
+      'the database is larger than DATABASE_WARN_MB: look at GET /api/v1/admin/database',
+    );
+  }
+
+  /**
+   * VACUUM and ANALYZE after each run, so at least daily: makes the room of removed rows usable at once, and the planner's figures true; autovacuum
+   * would come later, or not at all to tables that only grow. Told to stop, it is broken off.
+   */
   private async vacuum(removed: Record<string, number>): Promise<void> {
-    const tables = Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM ? [table] : []));
-    if (tables.length === 0 || this.stopping.signal.aborted) return;
+    const tables = new Set(Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM ? [table] : [])));
+    for (const { name } of await query<{ name: string }>(this.deps.fork(), WORN, [VACUUM_FROM])) tables.add(name);
+    tables.delete('container_log_segment'); // its months are dropped whole; the partitions stand in the list by their own names
+    if (tables.size === 0 || this.stopping.signal.aborted) return;
     const client = await openDatabase(this.deps.database_url, 'orchestrator vacuum');
     const leave = () => void client.end().catch(() => undefined);
     this.stopping.signal.addEventListener('abort', leave, { once: true });

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { createFolderStore } from '../artifacts/folder-store.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
@@ -9,6 +10,7 @@ import { BulkWorker } from './bulk-worker.ts';
 import { Deliverer } from './deliverer.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { FeedPublisher } from './feed-publisher.ts';
+import { FlamesKeeper } from './flames-keeper.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
 import { OrchestratorWorker } from './orchestrator-worker.ts';
@@ -18,6 +20,7 @@ import { ScheduleSweeper } from './schedule-sweeper.ts';
 import { createSenders } from './senders.ts';
 import { SlaKeeper } from './sla-keeper.ts';
 import { SlaSweeper } from './sla-sweeper.ts';
+import { VideoKeeper } from './video-keeper.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
@@ -52,7 +55,21 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const slas = [new SlaSweeper(deps, new BreachStarter(deps, dispatcher.link)), new SlaKeeper(deps, poke)];
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
-  const watchers = [...keepers, orchestrator, ...schedules, new BulkWorker(deps, poke), deliverer, new FeedPublisher(deps), ...slas];
+  const artifacts = createFolderStore(config.ARTIFACTS_DIR);
+  const domains = [
+    new VideoKeeper({ ...deps, artifacts }),
+    new FlamesKeeper({ ...deps, places: { artifacts, old_dir: config.FLAMES_OLD_LOGS_DIR } }),
+  ];
+  const watchers = [
+    ...keepers,
+    ...domains,
+    orchestrator,
+    ...schedules,
+    new BulkWorker(deps, poke),
+    deliverer,
+    new FeedPublisher(deps),
+    ...slas,
+  ];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {

@@ -76,10 +76,14 @@ export type Engine<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodT
   uses_folder?: boolean;
   /** Right that a user needs to submit it, null for none. */
   right: 'shell' | null;
-  /** What an instance asks for unless its template says otherwise: cores and MB. */
-  defaults: { cpu: number; memory_mb: number };
+  /** The one worker on which a task with these parameters may run; absent: any that offers the engine. */
+  worker?(parameters: z.output<P>): string;
+  /** What an instance asks for unless its template says otherwise: cores and MB; `quota_cost`: what one task takes of its user's quota, default 0. */
+  defaults: { cpu: number; memory_mb: number; quota_cost?: number };
   /** Whether this machine can run it now, and if not, why, in one sentence. */
   available(): Promise<{ ok: true } | { ok: false; reason: string }>;
+  /** Id of the Docker Engine that it works with, by which rows of images and containers name it. Rejects while it is away. */
+  daemon?(): Promise<string>;
   /**
    * What only the database knows to be wrong with parameters that match the schema, at submit; pointers below `/parameters`. Looks, never changes.
    * @throws EngineError forbidden: not for this user

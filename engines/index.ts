@@ -3,11 +3,20 @@ import { EngineError } from '../core/errors.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { Engine, Engines } from './define-engine.ts';
 import { createDockerEngine } from './docker/index.ts';
+import { createFlamesEngine } from './flames/index.ts';
 import { createHttpEngine } from './http/index.ts';
+import { createImageEngine } from './image/index.ts';
 import { createShellEngine } from './shell/index.ts';
+import { createVideoEngine } from './video/index.ts';
+import type { VideoConfig } from './video/studio.ts';
 
 /** Settings that engines read. */
-export type EngineConfig = Pick<Config, 'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES'>;
+export type EngineConfig = Pick<
+  Config,
+  'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES' | 'FLAMES_CACHE_HOURS'
+> &
+  Partial<Pick<Config, 'IMAGE_REGISTRIES'>> &
+  VideoConfig;
 
 const TASK_FAULTS = new Set(['forbidden', 'not_found', 'invalid_input']);
 
@@ -32,7 +41,14 @@ const hardened = (engine: Engine): Engine => ({
  * @param worker id of the worker that runs them; engines mark by it what they start
  */
 export function createEngines(config: EngineConfig, worker = 'none'): Engines {
-  const made = [createShellEngine(config, worker), createHttpEngine(config), createDockerEngine(config, worker)] as unknown as Engine[];
+  const made = [
+    createShellEngine(config, worker),
+    createHttpEngine(config),
+    createDockerEngine(config, worker),
+    createImageEngine(config, worker),
+    createFlamesEngine(config),
+    createVideoEngine(config, worker),
+  ] as unknown as Engine[];
   const all = made.map(hardened);
   return { all, byKind: (kind) => all.find((engine) => engine.kind === kind) };
 }

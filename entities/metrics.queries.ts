@@ -22,7 +22,11 @@ export type Gauges = Record<
   | 'sla_actions'
   | 'deliveries'
   | 'retention_removed_rows'
-  | 'retention_last_success_timestamp_seconds',
+  | 'retention_last_success_timestamp_seconds'
+  | 'flames_runs'
+  | 'flames_log_rows'
+  | 'flames_log_bytes'
+  | 'flames_waiting_for_repair',
   Sample[]
 >;
 
@@ -59,7 +63,11 @@ union all select 'deliveries', jsonb_build_object('channel', channel, 'state', s
 union all select 'retention_removed_rows', jsonb_build_object('table', r.key), r.value::float8
   from (select removed from retention_runs order by id desc limit 1) last, jsonb_each_text(last.removed) r
 union all select 'retention_last_success_timestamp_seconds', '{}', extract(epoch from max(finished_at))::float8
-  from retention_runs where status = 'completed' having count(*) > 0`;
+  from retention_runs where status = 'completed' having count(*) > 0
+union all select 'flames_runs', jsonb_build_object('status', s), (select count(*)::float8 from task_flames where status = s) from unnest(array['pending', 'running', 'scoring']) s
+union all select 'flames_log_rows', '{}', greatest(0, reltuples)::float8 from pg_class where oid = to_regclass('task_flames_logs')
+union all select 'flames_log_bytes', '{}', coalesce(pg_total_relation_size(to_regclass('task_flames_logs')), 0)::float8
+union all select 'flames_waiting_for_repair', '{}', count(*)::float8 from task_flames where repair_at is not null`;
 
 /** Reads all gauges in one statement, from one snapshot. `lostAfterS`: silence in seconds after which a worker counts as offline. */
 export async function readGauges(em: Em, lostAfterS: number): Promise<Gauges> {
@@ -82,6 +90,10 @@ export async function readGauges(em: Em, lostAfterS: number): Promise<Gauges> {
     deliveries: [],
     retention_removed_rows: [],
     retention_last_success_timestamp_seconds: [],
+    flames_runs: [],
+    flames_log_rows: [],
+    flames_log_bytes: [],
+    flames_waiting_for_repair: [],
   };
   const rows = await query<{ gauge: keyof Gauges; labels: Record<string, string>; value: number }>(em, SQL, [lostAfterS]);
   for (const { gauge, labels, value } of rows) gauges[gauge].push({ labels, value });

@@ -32,7 +32,12 @@ export function ormOptions(options: OrmOptions) {
     preferReadReplicas: false,
     allowGlobalContext: false,
     pool: { min: 1, max: options.pool_max ?? 10, idleTimeoutMillis: 600_000 },
-    schemaGenerator: { ignoreTriggers: true, ignoreRoutines: true, ignoreSchema: ['monitoring'] },
+    schemaGenerator: {
+      ignoreTriggers: true,
+      ignoreRoutines: true,
+      skipViews: [/./],
+      ignoreSchema: ['monitoring', 'partitions', 'text_search'],
+    },
     extensions: [Migrator],
     migrations: {
       migrationsList: migrations,

@@ -9,6 +9,13 @@ import { Template } from './template.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
 
+/** The database computes these when they are read (`virtual`); the ORM's comparison of schemas takes every generated column for a stored one. */
+const computed = {
+  prompt: p.text().nullable().generated(`(case when (type = 'video') then (parameters ->> 'prompt') else null end) stored`),
+  error_message: p.text().nullable().generated(`(error ->> 'message') stored`),
+  duration: p.double().nullable().generated('(extract(epoch from completed_at - started_at)::float8) stored'),
+};
+
 const TaskSchema = defineEntity({
   name: 'Task',
   tableName: 'tasks',
@@ -65,6 +72,10 @@ const TaskSchema = defineEntity({
     sla_depth: p.integer().default(0),
     nominal_at: p.datetime(3).nullable(),
     stop_as: p.enum(['failed', 'retry'] as const).nullable(),
+    total_scenes: p.integer().default(0),
+    completed_scenes: p.integer().default(0),
+    final_video_path: p.string().length(500).nullable(),
+    ...computed,
     ...times,
   },
   indexes: [
@@ -100,6 +111,11 @@ const TaskSchema = defineEntity({
       name: 'idx_tasks_caused',
       expression: 'create index idx_tasks_caused on tasks (caused_by) where caused_by is not null',
     },
+    { name: 'idx_tasks_video', expression: `create index idx_tasks_video on tasks (created_at, uuid) where type = 'video'` },
+    {
+      name: 'idx_tasks_video_user',
+      expression: `create index idx_tasks_video_user on tasks (user_id, created_at, uuid) where type = 'video'`,
+    },
     { name: 'idx_tasks_tags', expression: 'create index idx_tasks_tags on tasks using gin (tags jsonb_path_ops)' },
   ],
   checks: [
@@ -111,6 +127,7 @@ const TaskSchema = defineEntity({
       name: 'tasks_controls_check',
       expression: 'waits_for >= 0 and start_timeouts >= 0 and queue_timeout_s > 0 and start_timeout_s > 0 and total_timeout_s > 0',
     },
+    { name: 'tasks_scenes_check', expression: 'completed_scenes >= 0 and completed_scenes <= total_scenes' },
     { name: 'tasks_losses_check', expression: 'losses >= 0' },
     { name: 'tasks_progress_check', expression: 'progress >= 0 and progress <= 100' },
     { name: 'tasks_pending_check', expression: `(status = 'pending') = (pending_reason is not null)` },
@@ -129,6 +146,8 @@ const TaskSchema = defineEntity({
  * a row that nobody started, `losses`: that were lost. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
  * `caused_by`: the breach that had it run; `sla_depth`: how many breaches stand before it. `nominal_at`: the fire that it is the task of. `stop_as`: what it becomes
  * when its running instance has stopped as asked, instead of cancelled.
+ * Of videos: `total_scenes`, `completed_scenes`, `final_video_path` (key in the artifact store), `prompt`; `error_message` and `duration` (seconds
+ * from first start to end) follow from other columns, for every task.
  */
 export class Task extends TaskSchema.class {
   /** True when nothing but a retry command can move it. */

@@ -3,7 +3,7 @@ import { conditions, type Page, type PageRequest, readPage, where } from './page
 import { type Em, query } from './sql.ts';
 import { wireNumber, wireTime, wireTimes } from './wire.ts';
 
-const COLUMNS = `${wireNumber('u.id')}, u.username, u.email, u.role, u.rights, u.quota, u.used_quota, u.is_active,
+const COLUMNS = `${wireNumber('u.id')}, u.username, u.email, u.role, u.rights, u.quota, u.used_quota, u.storage_limit_mb, u.is_active,
   u.api_key is not null as has_api_key, ${wireTime('u.previous_api_key_until')}, ${wireTime('u.last_used_at')}, ${wireTimes('u')}`;
 
 /** One user as the API shows it. */

@@ -6,6 +6,10 @@ import { Migration0005Retention } from './0005-retention.ts';
 import { Migration0006Scheduling } from './0006-scheduling.ts';
 import { Migration0007Deliveries } from './0007-deliveries.ts';
 import { Migration0008Slas } from './0008-slas.ts';
+import { Migration0010Containers } from './0010-containers.ts';
+import { Migration0011Images } from './0011-images.ts';
+import { Migration0012Flames } from './0012-flames.ts';
+import { Migration0013Video } from './0013-video.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
@@ -17,4 +21,8 @@ export const migrations = [
   { name: '0006-scheduling', class: Migration0006Scheduling },
   { name: '0007-deliveries', class: Migration0007Deliveries },
   { name: '0008-slas', class: Migration0008Slas },
+  { name: '0010-containers', class: Migration0010Containers },
+  { name: '0011-images', class: Migration0011Images },
+  { name: '0012-flames', class: Migration0012Flames },
+  { name: '0013-video', class: Migration0013Video },
 ];

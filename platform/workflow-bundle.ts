@@ -13,7 +13,7 @@ const SOURCES = ['workflows', 'core'];
 async function fingerprint(): Promise<string> {
   const hash = createHash('sha256').update(createRequire(import.meta.url)('@temporalio/workflow/package.json').version);
   for (const folder of SOURCES) {
-    const files = (await readdir(path.join(ROOT, folder))).filter((name) => name.endsWith('.ts')).sort();
+    const files = (await readdir(path.join(ROOT, folder), { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
     for (const name of files) hash.update(`${folder}/${name}\0`).update(await readFile(path.join(ROOT, folder, name)));
   }
   return hash.digest('hex').slice(0, 32);

@@ -8,6 +8,7 @@ const Rights = z
   .transform((rights) => [...new Set(rights)])
   .describe('`shell`: may submit tasks that run commands on a worker');
 const Quota = z.int().min(0).max(2_147_483_647).nullable().describe('null: unlimited');
+const StorageMb = z.int().min(0).max(2_147_483_647).nullable().describe('MB of video files; null: as VIDEO_STORAGE_MB says');
 const Email = z.email().max(100).nullable();
 
 export const UserCreation = z
@@ -17,6 +18,7 @@ export const UserCreation = z
     role: Role.default('user'),
     rights: Rights.default([]),
     quota: Quota.default(100),
+    storage_limit_mb: StorageMb.default(null),
   })
   .meta({ id: 'UserCreation' });
 export type UserCreation = z.output<typeof UserCreation>;
@@ -27,6 +29,7 @@ export const UserChange = z
     role: Role.optional(),
     rights: Rights.optional(),
     quota: Quota.optional(),
+    storage_limit_mb: StorageMb.optional(),
     is_active: z.boolean().optional(),
   })
   .refine((change) => Object.keys(change).length > 0, 'must change something')
@@ -43,6 +46,7 @@ export const User = z
     rights: z.array(z.string()),
     quota: z.int().nullable(),
     used_quota: z.int(),
+    storage_limit_mb: z.int().nullable(),
     is_active: z.boolean(),
     has_api_key: z.boolean(),
     previous_api_key_until: z.iso.datetime().nullable(),

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeConfig } from '../config/env.ts';
+import { DATABASE_PAGE, databasePage } from './database-page.ts';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -29,4 +30,7 @@ export function configurationPage(): string {
   return [INTRODUCTION, '| setting | meaning | default |', '|---|---|---|', ...rows, ''].join('\n');
 }
 
-if (import.meta.main) writeFileSync(CONFIGURATION_PAGE, configurationPage());
+if (import.meta.main) {
+  writeFileSync(CONFIGURATION_PAGE, configurationPage());
+  writeFileSync(DATABASE_PAGE, await databasePage());
+}

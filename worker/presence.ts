@@ -33,6 +33,7 @@ export class Presence {
   private readonly options: PresenceOptions;
   private engines: string[] = [];
   private unavailable: Record<string, string> = {};
+  private docker_id: string | null = null;
   private looked_at = -Infinity;
   private timer: NodeJS.Timeout | null = null;
   private beating: Promise<void> | null = null;
@@ -57,7 +58,7 @@ export class Presence {
       total_memory: memory_mb ?? Math.floor((os.totalmem() / MB) * MEMORY_SHARE),
       engines: this.engines,
       unavailable: this.unavailable,
-      docker_id: null,
+      docker_id: this.docker_id,
     });
   }
 
@@ -90,7 +91,7 @@ export class Presence {
     const { fork, id, boot_id, on_replaced, logger } = this.options;
     try {
       if (performance.now() - this.looked_at > LOOK_EVERY_MS) await this.look();
-      const sign = { id, boot_id, engines: this.engines, unavailable: this.unavailable, leaving: this.leaving };
+      const sign = { id, boot_id, engines: this.engines, unavailable: this.unavailable, docker_id: this.docker_id, leaving: this.leaving };
       if ((await within(ANSWER_MS, 'heartbeat', workerHeartbeat(fork(), sign))) !== 'replaced') return;
       if (this.timer) clearInterval(this.timer);
       on_replaced();
@@ -99,8 +100,15 @@ export class Presence {
     }
   }
 
+  /** The Docker Engine of this worker; null: it has none, or none that answers. */
+  private async daemon(): Promise<string | null> {
+    const asked = this.options.engines.find((engine) => engine.daemon)?.daemon?.() ?? Promise.resolve(null);
+    return await within(ANSWER_MS, 'Docker Engine', asked).catch(() => null);
+  }
+
   private async look(): Promise<void> {
     this.looked_at = performance.now();
+    this.docker_id = (await this.daemon()) ?? this.docker_id;
     const found = await Promise.all(this.options.engines.map(async (engine) => ({ kind: engine.kind, state: await ask(engine) })));
     this.engines = found.filter(({ state }) => state.ok).map(({ kind }) => kind);
     this.unavailable = Object.fromEntries(found.flatMap(({ kind, state }) => (state.ok ? [] : [[kind, state.reason]])));

@@ -13,11 +13,14 @@ import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { type RunningDispatcher, startDispatcher } from '../dispatcher/start-dispatcher.ts';
 import type { Engines } from '../engines/define-engine.ts';
+import { createDockerClient } from '../engines/docker/client.ts';
 import { createNotifier } from '../entities/notifier.ts';
 import { createOrm } from '../entities/orm.ts';
 import type { Em } from '../entities/sql.ts';
 import { installRuntime } from '../platform/temporal-runtime.ts';
+import { DockerSync } from './docker-sync.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { LogReader } from './log-reader.ts';
 import { Presence } from './presence.ts';
 import { RunningWorker } from './running-worker.ts';
 import { takeOver } from './take-over.ts';
@@ -73,7 +76,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   await insist(() => presence.register(), { what: 'register the worker', logger, signal });
   await insist(() => takeOver(deps, options.engines.all, client), { what: 'take over', logger, signal });
   if (config.WORKER_DISPATCHER) dispatcher = startDispatcher({ ...shared, local_worker: id });
-  const ends = [() => notifier.stop(), () => connection.close().catch(() => undefined), () => orm.close()];
+  const docker = startDocker(shared);
+  const ends = [() => docker.stop(), () => notifier.stop(), () => connection.close().catch(() => undefined), () => orm.close()];
   const running = new RunningWorker({
     ...shared,
     engines: options.engines.all,
@@ -86,6 +90,23 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     ends,
   });
   return running;
+}
+
+/** Keeps the rows of this machine's images and containers, and reads logs; nothing happens where there is no Docker Engine. */
+function startDocker({ config, fork, id, database_url, logger }: Shared): { stop(): Promise<void> } {
+  const client = createDockerClient(config.DOCKER_HOST);
+  const reader = new LogReader({ docker: client.docker, fork, logger, worker: id, scope: config.CONTAINER_LOGS });
+  const on_serve = (docker_id: string | null) => reader.serve(docker_id);
+  const [scope, compare_every_s] = [config.CONTAINER_LOGS, config.DOCKER_COMPARE_EVERY_S];
+  const sync = new DockerSync({ client, fork, database_url, scope, compare_every_s, on_serve, logger });
+  reader.start();
+  sync.start();
+  return {
+    stop: async () => {
+      await sync.stop();
+      await reader.stop();
+    },
+  };
 }
 
 async function activityDeps(shared: Shared): Promise<ActivityDeps> {

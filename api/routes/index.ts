@@ -14,9 +14,12 @@ import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
 import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
 import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
 import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
+import { containerLogRoutes } from './container-logs/index.ts';
 import { getDeliveryRoute } from './deliveries/get-delivery.ts';
 import { listDeliveriesRoute } from './deliveries/list-deliveries.ts';
 import { retryDeliveryRoute } from './deliveries/retry-delivery.ts';
+import { dockerRoutes } from './docker/index.ts';
+import { flamesRoutes } from './flames/index.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
@@ -88,6 +91,7 @@ import { getUserRoute } from './users/get-user.ts';
 import { listUsersRoute } from './users/list-users.ts';
 import { revokeApiKeyRoute } from './users/revoke-api-key.ts';
 import { rotateApiKeyRoute } from './users/rotate-api-key.ts';
+import { videoRoutes } from './video/index.ts';
 import { getWorkerRoute } from './workers/get-worker.ts';
 import { listWorkersRoute } from './workers/list-workers.ts';
 import { drainWorkerRoute, resumeWorkerRoute } from './workers/set-worker-status.ts';
@@ -195,4 +199,8 @@ export const routes: readonly Route[] = [
   requestRetentionRoute,
   listRetentionRunsRoute,
   getRetentionRunRoute,
+  ...videoRoutes,
+  ...flamesRoutes,
+  ...containerLogRoutes,
+  ...dockerRoutes,
 ];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RunId } from '../../schemas/flames.ts';
 import { Name } from '../../schemas/limits.ts';
 
 export const TaskPath = z.strictObject({ uuid: z.uuid().toLowerCase() });
@@ -14,3 +15,5 @@ export const NotificationPath = z.strictObject({ id: z.coerce.number().int().min
 export const DeliveryPath = z.strictObject({ id: z.uuid().toLowerCase() });
 export const SlaPath = z.strictObject({ id: z.coerce.number().int().min(1).max(2_147_483_647) });
 export const BreachPath = z.strictObject({ id: z.uuid().toLowerCase() });
+export const FlamesRunPath = z.strictObject({ task_id: RunId });
+export const DatasetPath = z.strictObject({ id: z.coerce.number().int().min(1).max(2_147_483_647) });

@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import { EngineError } from '../../core/errors.ts';
 import type { EngineContext } from '../define-engine.ts';
 import { reasonOf, statusOf } from './client.ts';
+import { type RegistryPolicy, refusePrivate } from './registry-policy.ts';
 
 type Progress = { status?: string; error?: string };
 
@@ -59,12 +60,13 @@ async function pull(docker: Docker, image: string, signal: AbortSignal): Promise
  */
 export async function ensureImage(
   docker: Docker,
-  wanted: { image: string; pull: 'missing' | 'never' | 'always' },
+  wanted: { image: string; pull: 'missing' | 'never' | 'always'; policy: RegistryPolicy },
   context: EngineContext,
 ): Promise<void> {
   const { image } = wanted;
   if (wanted.pull !== 'always' && (await isPresent(docker, image))) return;
   if (wanted.pull === 'never') throw new ImageNotFound(image, 'not present on this Docker Engine, and pull is "never"');
+  await refusePrivate(wanted.policy, image);
   await context.log.system(`pulling image ${image}`);
   const failure = await pull(docker, image, context.signal);
   if (failure) throw new ImageNotFound(image, `could not be pulled: ${failure}`);

@@ -5,7 +5,10 @@ import { createDockerClient, isAway, pingDocker, statusOf } from './client.ts';
 import { LABEL } from './container-spec.ts';
 import type { DockerHost } from './obtain.ts';
 import { DockerParameters, DockerResult } from './parameters.ts';
+import { registryPolicy } from './registry-policy.ts';
 import { runDocker } from './run.ts';
+
+type DockerConfig = Pick<Config, 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES'> & Partial<Pick<Config, 'IMAGE_REGISTRIES' | 'OUTBOUND_ALLOW'>>;
 
 async function removeContainer({ client }: DockerHost, id: string): Promise<void> {
   await client.docker
@@ -36,9 +39,10 @@ async function sweep(host: DockerHost, live: ReadonlySet<string>, logger: Logger
  * @param worker id of the worker, by which its containers are labelled
  * @throws EngineError invalid_input: DOCKER_HOST is no address
  */
-export function createDockerEngine(config: Pick<Config, 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES'>, worker: string) {
+export function createDockerEngine(config: DockerConfig, worker: string) {
   const client = createDockerClient(config.DOCKER_HOST);
-  const host: DockerHost = { client, worker, log_bytes: config.TASK_LOG_CAP_BYTES, active: new Set(), facts: null };
+  const policy = registryPolicy(config);
+  const host: DockerHost = { client, worker, log_bytes: config.TASK_LOG_CAP_BYTES, policy, active: new Set(), facts: null };
   return defineEngine({
     kind: 'docker',
     summary: 'Runs a container from an image',

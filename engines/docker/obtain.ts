@@ -7,9 +7,17 @@ import { containerName, containerSpec, type DaemonFacts, LABEL } from './contain
 import { ensureImage } from './image.ts';
 import type { Ledger } from './ledger.ts';
 import type { DockerParameters } from './parameters.ts';
+import type { RegistryPolicy } from './registry-policy.ts';
 
 /** What the docker runs of one worker share. `active`: runids at work in this process. */
-export type DockerHost = { client: DockerClient; worker: string; log_bytes: number; active: Set<string>; facts: DaemonFacts | null };
+export type DockerHost = {
+  client: DockerClient;
+  worker: string;
+  log_bytes: number;
+  policy: RegistryPolicy;
+  active: Set<string>;
+  facts: DaemonFacts | null;
+};
 export type DockerRun = { host: DockerHost; parameters: DockerParameters; context: EngineContext; ledger: Ledger };
 
 /** The container could not be made or started, or is gone: the task ends with `failure`, and another attempt may follow by its policy. */
@@ -83,7 +91,7 @@ async function createOrFind(run: DockerRun): Promise<Container> {
     if (await ledger.wasCreated())
       throw new ContainerFailure('container_gone', 'the container was removed by somebody else before it was done');
   }
-  await patiently(host.client, () => ensureImage(host.client.docker, parameters, context), signal);
+  await patiently(host.client, () => ensureImage(host.client.docker, { ...parameters, policy: host.policy }, context), signal);
   const { values: env } = await resolveSecrets(parameters.env, context, null);
   signal.throwIfAborted();
   return await patiently(host.client, () => create(run, env), signal);

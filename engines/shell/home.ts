@@ -5,8 +5,8 @@ import path from 'node:path';
 /** Where a task lives: its private folder, and how to remove what was made besides the instance's own. */
 export type Home = { home: string; remove(): Promise<void> };
 
-/** Whether a foreign user can get into the folder through all its parents; below a private home directory nobody can. */
-async function isReachable(folder: string): Promise<boolean> {
+/** Whether a foreign user can get to a file or folder through all its parents; below a private home directory nobody can. */
+export async function isReachable(folder: string): Promise<boolean> {
   for (let at = path.dirname(folder); ; at = path.dirname(at)) {
     if (((await stat(at)).mode & 0o001) === 0) return false;
     if (at === path.dirname(at)) return true;

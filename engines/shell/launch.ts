@@ -36,7 +36,7 @@ async function tryWrapper(file: string): Promise<string[] | null> {
 }
 
 /** util-linux's setpriv in front of the command: the kernel kills it with the worker, and it cannot gain rights. Empty where there is none. */
-async function findWrapper(): Promise<string[]> {
+export async function findWrapper(): Promise<string[]> {
   wrapper ??= (async () => (await tryWrapper('/usr/bin/setpriv')) ?? (await tryWrapper('/bin/setpriv')) ?? [])();
   return await wrapper;
 }

@@ -40,6 +40,8 @@ export async function listProcesses(): Promise<FoundProcess[]> {
 
 /** Sends a signal to a process, or to a group by its negative number. @returns false when there is nobody to receive it */
 export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+  // 0 and -1 would be our own group, and everybody.
+  if (pid === 0 || Math.abs(pid) === 1) return false;
   try {
     return process.kill(pid, signal);
   } catch {

@@ -141,7 +141,7 @@ describe('pools', () => {
 describe('workers', () => {
   it('are listed with what they offer, drained and given work again', async () => {
     const read = await ops().get('/workers/w');
-    expect(read.body).toMatchObject({ id: 'w', pool: 'p', alive: true, status: 'active', engines: ['empty', 'other', 'shell'] });
+    expect(read.body).toMatchObject({ id: 'w', pool: 'p', alive: true, status: 'active', engines: ['empty', 'other', 'shell', 'video'] });
     api.notified.length = 0;
     expect((await ops().post('/workers/w/drain')).body.status).toBe('drain');
     expect((await ops().get('/workers?status=drain')).body.items.map((w: { id: string }) => w.id)).toEqual(['w']);

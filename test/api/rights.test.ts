@@ -50,9 +50,13 @@ it('rights are the ones that were agreed', () => {
   expect(ids('admin')).toEqual([...people, ...secrets, ...house, 'getInvariants', 'listAuditLog'].sort());
   const doors = ['create', 'change', 'delete', 'hold', 'resume', 'drain'].flatMap((verb) => [`${verb}Queue`, `${verb}Pool`]);
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
-  expect(ids('operator')).toEqual(
-    [...doors, ...workers, 'createTemplate', 'changeTemplate', 'createTemplateVersion', 'deleteTemplate'].sort(),
-  );
+  const templates = ['createTemplate', 'changeTemplate', 'createTemplateVersion', 'deleteTemplate'];
+  const flames = ['getFlamesStatistics', 'importFlamesRuns', 'registerOldFlamesRun'];
+  const logs = ['deleteSegments', 'getLogStats', 'getLogTrend', 'listLogTemplates', 'listLogArchives', 'downloadLogArchive'];
+  const images = ['listImages', 'getImage', 'listContainers', 'getContainer', 'listImageLogs', 'listLogsOfImage', 'getImageLog']
+    .concat(['streamImageLog', 'deleteImageLog', 'getImageLogStats', 'pullImage', 'pushImage', 'tagImage', 'removeImage'])
+    .concat(['buildImage', 'pruneImages', 'importImage']);
+  expect(ids('operator')).toEqual([...doors, ...workers, ...templates, ...flames, ...logs, ...images, 'recomputeStatistics'].sort());
 });
 
 describe.each(named)('%s', (_name, route) => {

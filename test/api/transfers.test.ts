@@ -192,9 +192,10 @@ test('CSV quotes, guards formulas, and says that it is UTF-8', async () => {
     yield [
       { a: '=1+1', b: '@x', c: { d: 'ü' } },
       { a: '-5', b: -5, c: true },
+      { a: 'two\nlines', b: 'a\rb', c: '' },
     ];
   }
   const lines: string[] = [];
   for await (const chunk of csvLines(['a', 'b', 'c'], batches())) lines.push(chunk);
-  expect(lines.join('')).toBe(`\uFEFFa,b,c\r\n"x,""y""\n",1,\r\n'=1+1,'@x,"{""d"":""ü""}"\r\n'-5,-5,true\r\n`);
+  expect(lines.join('')).toBe(`\uFEFFa,b,c\r\n"x,""y""\n",1,\r\n'=1+1,'@x,"{""d"":""ü""}"\r\n'-5,-5,true\r\n"two\nlines","a\rb",\r\n`);
 });

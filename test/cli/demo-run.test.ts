@@ -99,6 +99,7 @@ describe('npm run demo', () => {
     const { code, output } = await run('cli/demo.ts');
     expect(output).toMatch(/^shell {3}ok {2}completed .*"exit_code":0/m);
     expect(output).toMatch(/^http {4}ok {2}completed .*"status":200/m);
+    expect(output).toMatch(/^flames {2}ok {2}completed .*"calls":20,"total":20/m);
     expect(output).toMatch(/^docker {2}ok {2}skipped .*docker\.sock/m);
     expect(output.indexOf('step 1 of 3')).toBeLessThan(output.indexOf('step 3 of 3'));
     expect(code).toBe(0);

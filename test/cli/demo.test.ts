@@ -42,16 +42,19 @@ test('events are the same however the stream is cut', async () => {
 });
 
 const worker = (changes: Partial<Worker>): Worker =>
-  ({ alive: true, status: 'active', engines: ['shell', 'http', 'docker'], unavailable: {}, ...changes }) as Worker;
+  ({ alive: true, status: 'active', engines: ['shell', 'http', 'flames', 'docker', 'video'], unavailable: {}, ...changes }) as Worker;
 
-const means = { http_target: 'http://127.0.0.1:1/hello', image: { name: 'busybox' } };
+const model = { base_url: 'http://127.0.0.1:1/v1', dataset_id: 1 };
+const means = { http_target: 'http://127.0.0.1:1/hello', model, image: { name: 'busybox' } };
 
 test('every engine that a live worker offers gets one task', () => {
   const plan = planDemo({ ...means, workers: [worker({})] });
   expect(plan.map((item) => [item.engine, 'submission' in item])).toEqual([
     ['shell', true],
     ['http', true],
+    ['flames', true],
     ['docker', true],
+    ['video', true],
   ]);
 });
 
@@ -62,7 +65,9 @@ test('an engine that nobody offers is skipped with the worker’s own reason', (
   });
   expect(plan.filter((item) => 'skipped' in item)).toEqual([
     { engine: 'shell', skipped: 'no live worker offers shell' },
+    { engine: 'flames', skipped: 'no live worker offers flames' },
     { engine: 'docker', skipped: 'no daemon' },
+    { engine: 'video', skipped: 'no live worker offers video' },
   ]);
 });
 

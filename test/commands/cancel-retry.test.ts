@@ -8,6 +8,7 @@ import { retryTask } from '../../commands/retry-task.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
 import {
   admitAll,
   claim,
@@ -195,6 +196,20 @@ describe('cancelling and retrying', () => {
       await expect(retryTask(carl, uuid)).rejects.toMatchObject({ code: 'quota_exceeded' });
       expect(await used('carl')).toBe(0);
       expect((await taskRow(db.em, uuid)).status).toBe('cancelled');
+    });
+
+    it('charges what a cancellation of the same moment gives back', async () => {
+      const carl = await as('carl', 'user', 5);
+      const { uuid } = await submitOne(carl, { template: 'video' });
+      let retrying: Promise<void> = Promise.resolve();
+      await db.orm.em.fork().transactional(async (tx) => {
+        await cancelTask({ ...carl, em: tx as Em }, uuid, null);
+        retrying = retryTask(contextOf(db.orm.em.fork() as Em, carl.actor), uuid);
+        const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+        await eventually(async () => expect(await query(db.em, waiting)).toHaveLength(1));
+      });
+      await retrying;
+      expect([await used('carl'), (await taskRow(db.em, uuid)).status]).toEqual([5, 'queued']);
     });
 
     it('does not know tasks of others', async () => {

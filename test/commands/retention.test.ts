@@ -11,7 +11,15 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeWorld, outcome, startTask, submission, submitOne, testEngines } from '../support/factories.ts';
 import { makeOldTasks, rowCounts } from '../support/old-rows.ts';
 
-const POLICY: RetentionPolicy = { idempotency_hours: 24, log_days: 30, instance_days: 30, task_days: 30, audit_days: 60, notice_days: 60 };
+const POLICY: RetentionPolicy = {
+  idempotency_hours: 24,
+  log_days: 30,
+  instance_days: 30,
+  task_days: 30,
+  audit_days: 60,
+  flames_log_days: 30,
+  notice_days: 60,
+};
 const running = () => new AbortController().signal;
 
 let db: TestDatabase;
@@ -167,7 +175,7 @@ test('a run that is broken off anywhere leaves every promise kept, goes on where
 });
 
 test('no transaction removes more than a thousand rows of a table, of fifty thousand', async () => {
-  await makeOldTasks(em, { tasks: 12_500, age_days: 70, lines: 4 });
+  for (const _ of [1, 2, 3, 4, 5]) await makeOldTasks(em, { tasks: 2_500, age_days: 70, lines: 4 });
   await query(em, `create table removals (tab text, n int)`);
   await query(
     em,

@@ -14,6 +14,7 @@ describe('seed', () => {
 
   const size = { cpu: 6.5, memory_mb: 3000, engines: testEngines };
   const start = (em: Em = db.em) => seed(em, size);
+  const kinds = testEngines.all.map(({ kind }) => kind);
 
   it('makes a pool of the machine’s size, two queues, a template for each engine and an administrator', async () => {
     await start();
@@ -25,9 +26,16 @@ describe('seed', () => {
       { name: 'default', pool: 'default' },
     ]);
     expect(await query(db.em, 'select name, engine, current_version from templates order by name')).toEqual(
-      ['empty', 'other', 'shell'].map((name) => ({ name, engine: name, current_version: 1 })),
+      kinds.sort().map((name) => ({ name, engine: name, current_version: 1 })),
     );
     expect(await query(db.em, 'select username, role, quota from users')).toEqual([{ username: 'admin', role: 'admin', quota: null }]);
+  });
+
+  it('gives a template the cost that its engine has', async () => {
+    await start();
+    expect(await query(db.em, 'select template, quota_cost from template_versions where quota_cost > 0')).toEqual([
+      { template: 'video', quota_cost: 1 },
+    ]);
   });
 
   it('makes templates that can be submitted', async () => {
@@ -55,12 +63,16 @@ describe('seed', () => {
     const before = await query(db.em, 'select * from queues, pools order by queues.name');
     await start();
     expect(await query(db.em, 'select * from queues, pools order by queues.name')).toEqual(before);
-    expect(await countOf(db.em, 'template_versions')).toBe(3);
+    expect(await countOf(db.em, 'template_versions')).toBe(kinds.length);
   });
 
   it('runs once when five processes start together', async () => {
     const keys = await Promise.all(Array.from({ length: 5 }, () => start(db.orm.em.fork() as Em)));
     expect(keys.filter((k) => k.admin_key !== null)).toHaveLength(1);
-    expect([await countOf(db.em, 'users'), await countOf(db.em, 'templates'), await countOf(db.em, 'audit_log')]).toEqual([1, 3, 1]);
+    expect([await countOf(db.em, 'users'), await countOf(db.em, 'templates'), await countOf(db.em, 'audit_log')]).toEqual([
+      1,
+      kinds.length,
+      1,
+    ]);
   });
 });

@@ -12,6 +12,7 @@ const POLICY: RetentionPolicy = {
   task_days: 30,
   audit_days: 365,
   notice_days: 365,
+  flames_log_days: 30,
 };
 
 describe('how long rows are kept', () => {

@@ -12,7 +12,7 @@ import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
 
 const describeDocker = await describeWithDocker();
-const config = { DOCKER_HOST: undefined, TASK_LOG_CAP_BYTES: 10_485_760 };
+const config = { DOCKER_HOST: undefined, OUTBOUND_ALLOW: ['127.0.0.1'], TASK_LOG_CAP_BYTES: 10_485_760 };
 const worker = `test-${process.pid}`;
 const engine = createDockerEngine(config, worker);
 const docker = testDocker();

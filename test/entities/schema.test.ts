@@ -1,15 +1,34 @@
 import { query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
-/** The columns that the documents name, for each table (O1–O6). */
+/** What the document on videos wants of a task besides. */
+const OF_VIDEOS = [
+  ...['user_id', 'prompt', 'progress', 'total_scenes', 'completed_scenes', 'final_video_path', 'error_message'],
+  ...['started_at', 'completed_at', 'duration'],
+];
+
+/** The columns that the documents name, for each table (O1–O6, G1; `tasks.uuid` is the video document's `task_id`). */
 const DOCUMENTED: Record<string, string[]> = {
-  tasks: ['uuid', 'name', 'template', 'type', 'status', 'parameters', 'priority', 'timeout', 'created_at', 'updated_at'],
+  tasks: ['uuid', 'name', 'template', 'type', 'status', 'parameters', 'priority', 'timeout', 'created_at', 'updated_at', ...OF_VIDEOS],
   instances: ['runid', 'task_id', 'status', 'start_time', 'end_time', 'logs', 'tags'],
   templates: ['name', 'engine', 'schema', 'parameters', 'created_at', 'updated_at'],
   queues: ['name', 'capacity', 'current_load', 'status', 'priority'],
   pools: ['name', 'total_cpu', 'total_memory', 'used_cpu', 'used_memory', 'status'],
   slas: ['id', 'name', 'conditions', 'actions', 'priority'],
-  users: ['username', 'email', 'api_key', 'quota', 'used_quota', 'is_active'],
+  users: ['id', 'username', 'email', 'api_key', 'quota', 'used_quota', 'is_active', 'created_at', 'updated_at'],
+  scripts: ['id', 'task_id', 'scene_number', 'description', 'duration', 'camera_movement', 'lighting', 'created_at'],
+  videos: ['id', 'task_id', 'scene_number', 'file_path', 'file_size', 'duration', 'width', 'height', 'fps', 'status', 'created_at'],
+  statistics: [
+    'id',
+    'date',
+    'total_tasks',
+    'completed_tasks',
+    'failed_tasks',
+    'total_videos',
+    'total_duration',
+    'avg_generation_time',
+    'created_at',
+  ],
 };
 
 const PRIMARY_KEYS = ['tasks(uuid)', 'instances(runid)', 'templates(name)', 'queues(name)', 'pools(name)', 'slas(id)'];
@@ -20,6 +39,9 @@ const RELATIONS = [
   'tasks(queue) -> queues(name)',
   'instances(task_id) -> tasks(uuid)',
   'queues(pool) -> pools(name)',
+  'tasks(user_id) -> users(id)',
+  'scripts(task_id) -> tasks(uuid)',
+  'videos(task_id) -> tasks(uuid)',
   'pools(sla_id) -> slas(id)',
 ];
 
@@ -33,6 +55,13 @@ const INDEXED = [
   'instances(start_time)',
   'queues(status)',
   'queues(priority)',
+  'tasks(user_id)',
+  'users(username)',
+  'users(email)',
+  'users(api_key)',
+  'scripts(task_id)',
+  'videos(task_id)',
+  'statistics(date)',
 ];
 
 /** What later parts rest on. */

@@ -59,8 +59,10 @@ test('the worst of this process are what the report shows where the server keeps
   await query(em, 'select pg_sleep($1::float8) as b', [0.15]);
   const { slow_statements } = await reportDatabase(em);
   await fresh.close(true);
-  expect(slow_statements).toMatchObject({ source: 'this_process', items: [{ calls: 2 }, { calls: 1 }] });
-  expect(slow_statements.items[0]).toMatchObject({ statement: 'select pg_sleep($1::float8) as a' });
+  expect(slow_statements.source).toBe('this_process');
+  // On a busy machine the report's own statements may be slow too.
+  const slept = slow_statements.items.filter(({ statement }) => statement.includes('pg_sleep'));
+  expect(slept).toMatchObject([{ calls: 2, statement: 'select pg_sleep($1::float8) as a' }, { calls: 1 }]);
 });
 
 test('a statement made anew each time does not fill the memory', async () => {

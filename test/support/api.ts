@@ -25,6 +25,8 @@ export type TestApi = {
   em: Em;
   vault: Vault;
   artifacts: ArtifactStore;
+  /** Where the artifacts are. */
+  folder: string;
   notified: string[];
   log_lines: Record<string, unknown>[];
   /** Pool `p`, queue `q`, worker `w`, template `t`, and one caller for each role. */
@@ -60,6 +62,7 @@ async function populate(em: Em) {
   await makeQueue(em);
   await makeWorker(em);
   await makeTemplate(em);
+  await makeTemplate(em, 'video', { engine: 'video', quota_cost: 1 });
   const admin = await makeCaller(em, 'admin', { role: 'admin' });
   const operator = await makeCaller(em, 'operator', { role: 'operator' });
   return { admin, operator, user: await makeCaller(em, 'user'), stranger: await makeCaller(em, 'stranger') };
@@ -79,7 +82,7 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
   const logger = pino({ level: 'info' }, { write: (line: string) => void log_lines.push(JSON.parse(line)) });
   const app = createApp({
     orm: database.orm,
-    config: { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, ...changes },
+    config: { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, FLAMES_OLD_LOGS_DIR: path.join(folder, 'flames-old'), ...changes },
     engines: testEngines,
     vault,
     artifacts,
@@ -93,5 +96,5 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
     await database.drop();
     await rm(folder, { recursive: true, force: true });
   };
-  return { app, database, em, vault, artifacts, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
+  return { app, database, em, vault, artifacts, folder, notified, log_lines, ...callers, as: (caller) => clientOf(app, caller), stop };
 }

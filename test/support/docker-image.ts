@@ -28,7 +28,8 @@ export async function describeWithDocker(): Promise<typeof describe | typeof des
   return there || process.env.CI ? describe : describe.skip;
 }
 
-function busyboxTar(): Buffer {
+/** A file system of busybox and its applets, as a tar. */
+export function busyboxTar(): Buffer {
   const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((file) => existsSync(file));
   if (!busybox) throw new Error('docker tests need busybox: apt-get install busybox-static');
   const root = mkdtempSync(path.join(tmpdir(), 'test-image-'));

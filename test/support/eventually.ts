@@ -9,7 +9,7 @@ export type EventuallyOptions = { timeout_ms?: number; interval_ms?: number };
  */
 export async function eventually<T>(
   assertion: () => T | Promise<T>,
-  { timeout_ms = 10_000, interval_ms = 50 }: EventuallyOptions = {},
+  { timeout_ms = 30_000, interval_ms = 50 }: EventuallyOptions = {},
 ): Promise<T> {
   const until = Date.now() + timeout_ms;
   for (;;) {

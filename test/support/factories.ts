@@ -3,17 +3,21 @@ import { type AdmitOptions, admit } from '../../commands/admit.ts';
 import { type Claim, claimInstance } from '../../commands/claim-instance.ts';
 import type { Actor, CommandContext } from '../../commands/context.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
+import { loadConfig } from '../../config/env.ts';
 import type { Concurrency } from '../../core/concurrency.ts';
 import type { Fairness } from '../../core/fair-share.ts';
 import { completed, ended, type Outcome } from '../../core/outcome.ts';
 import { NO_RETRY, type RetryPolicy } from '../../core/retry.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import type { RateLimit } from '../../core/token-bucket.ts';
-import { defineEngine, type Engines } from '../../engines/define-engine.ts';
+import { defineEngine, type Engine, type Engines } from '../../engines/define-engine.ts';
+import { createFlamesEngine } from '../../engines/flames/index.ts';
+import { createImageEngine } from '../../engines/image/index.ts';
+import { createVideoEngine } from '../../engines/video/index.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { type Task, TaskSubmission } from '../../schemas/task.ts';
 
-const engine = (kind: string, right: 'shell' | null) =>
+const engine = (kind: string, right: 'shell' | null): Engine =>
   defineEngine({
     kind,
     summary: `a test's ${kind}`,
@@ -27,9 +31,17 @@ const engine = (kind: string, right: 'shell' | null) =>
     run: async () => completed({}),
   });
 
-const all = [engine('empty', null), engine('other', null), engine('shell', 'shell')];
+const flames = createFlamesEngine({ OUTBOUND_ALLOW: ['127.0.0.1'], FLAMES_CACHE_HOURS: 1 });
+const video = createVideoEngine(loadConfig({}), 'none');
+/** Images as the real engine takes them, without a Docker Engine. */
+const images = {
+  ...createImageEngine({ DOCKER_HOST: undefined }, 'none'),
+  run: async () => completed({}),
+};
 
-/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right. */
+const all = [engine('empty', null), engine('other', null), engine('shell', 'shell'), images, flames, video] as unknown as Engine[];
+
+/** Engines for tests of commands: nothing is run by them. `empty` and `other` are for everybody, `shell` needs its right, `flames` and `video` are the real ones. */
 export const testEngines: Engines = { all, byKind: (kind) => all.find((e) => e.kind === kind) };
 
 const BOOT_ID = '00000000-0000-4000-8000-000000000001';
@@ -65,17 +77,19 @@ export async function makeQueue(em: Em, name = 'q', options: QueueOptions = {}):
 
 export type WorkerOptions = Partial<Size> & { pool?: string; engines?: string[]; boot_id?: string };
 
+/** A worker whose heart has beaten an hour ahead: nobody beats it in tests of commands, however long they take. */
 export async function makeWorker(em: Em, id = 'w', options: WorkerOptions = {}): Promise<string> {
   const { cpu, memory_mb, pool, engines, boot_id } = {
     ...LARGE,
     pool: 'p',
-    engines: ['empty', 'other', 'shell'],
+    engines: ['empty', 'other', 'shell', 'video'],
     boot_id: BOOT_ID,
     ...options,
   };
   await query(
     em,
-    `insert into workers (id, pool, hostname, pid, boot_id, total_cpu, total_memory, engines) values ($1, $2, 'host', 1, $3, $4, $5, $6)`,
+    `insert into workers (id, pool, hostname, pid, boot_id, total_cpu, total_memory, engines, heartbeat_at)
+     values ($1, $2, 'host', 1, $3, $4, $5, $6, now() + interval '1 hour')`,
     [id, pool, boot_id, cpu, memory_mb, engines],
   );
   return id;

@@ -5,8 +5,12 @@ import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
+import { DOCKER_ROUTE_CASES } from './route-cases-docker.ts';
+import { FLAMES_CASES } from './route-cases-flames.ts';
+import { LOG_ROUTE_CASES } from './route-cases-logs.ts';
 import { NOTICE_CASES } from './route-cases-notices.ts';
 import { SLA_CASES } from './route-cases-slas.ts';
+import { VIDEO_CASES } from './route-cases-video.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
 export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string }; owner?: true };
@@ -79,6 +83,8 @@ async function ownBackfill(api: TestApi): Promise<string> {
 
 /** One good request per route, by operation id; a route without one fails the tests that walk the list. */
 export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> = {
+  ...VIDEO_CASES,
+  ...FLAMES_CASES,
   submitTasks: fixed('/tasks', () => ({
     template: 't',
     name: 'a task',
@@ -228,4 +234,6 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   requestRetention: fixed('/admin/retention', () => ({ dry_run: false })),
   listRetentionRuns: fixed('/admin/retention'),
   getRetentionRun: at((id) => `/admin/retention/${id}`, retentionRun),
+  ...LOG_ROUTE_CASES,
+  ...DOCKER_ROUTE_CASES,
 };

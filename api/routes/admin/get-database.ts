@@ -10,5 +10,5 @@ export const getDatabaseRoute = defineRoute({
   tags: ['admin'],
   rights: 'admin',
   response: { status: 200, schema: DatabaseReport },
-  handle: async (_input, ctx) => await reportDatabase(ctx.em),
+  handle: async (_input, ctx) => await reportDatabase(ctx.em, ctx.config.DATABASE_WARN_MB),
 });

@@ -1,0 +1,93 @@
+import { LogIngest } from '../commands/ingest-log.ts';
+import { containersToRead, type InstanceReading, instancesToRead, type LogScope } from '../commands/log-work.ts';
+import { endLogSource, openLogSource } from '../commands/open-log-source.ts';
+import { readInstanceLines } from '../commands/read-instance-lines.ts';
+import { type FollowerDeps, LogFollower } from './log-follower.ts';
+
+type ReaderOptions = FollowerDeps & { worker: string; scope: LogScope };
+
+const LOOK_MS = 1_000;
+/** Logs that one worker reads at a time. */
+const MOST = 200;
+
+/** Reads what is to be read on this worker: logs of its daemon's containers, while it is the one to do so, and the output of its docker instances. */
+export class LogReader {
+  private readonly options: ReaderOptions;
+  private readonly followers = new Map<number, LogFollower>();
+  private readonly instances = new Map<string, LogIngest>();
+  private docker_id: string | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private working: Promise<void> | null = null;
+  private stopped = false;
+
+  constructor(options: ReaderOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    this.timer = setInterval(() => void this.tick(), LOOK_MS);
+  }
+
+  /** Reads the containers of this daemon from now on; null: another worker does. */
+  async serve(docker_id: string | null): Promise<void> {
+    this.docker_id = docker_id;
+    if (docker_id !== null) return;
+    await Promise.all([...this.followers.values()].map((follower) => follower.stop()));
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    if (this.timer) clearInterval(this.timer);
+    await this.working;
+    await this.serve(null);
+  }
+
+  /** Looks for work once. Never rejects. */
+  async tick(): Promise<void> {
+    this.working ??= this.work()
+      .catch((cause: unknown) => this.options.logger.debug({ err: cause }, 'logs to read could not be looked for'))
+      .finally(() => {
+        this.working = null;
+      });
+    await this.working;
+  }
+
+  private async work(): Promise<void> {
+    if (this.stopped) return;
+    if (this.docker_id !== null) await this.followContainers(this.docker_id);
+    if (this.options.scope !== 'off') await this.readInstances();
+  }
+
+  private async followContainers(docker_id: string): Promise<void> {
+    for (const source of await containersToRead(this.options.fork(), docker_id)) {
+      if (this.stopped || this.followers.has(source.id) || this.followers.size >= MOST) continue;
+      const follower = new LogFollower(this.options, source);
+      this.followers.set(source.id, follower);
+      void follower.closed.finally(() => this.followers.delete(source.id));
+    }
+  }
+
+  private async readInstances(): Promise<void> {
+    const readings = await instancesToRead(this.options.fork(), this.options.worker);
+    const wanted = new Set(readings.map(({ runid }) => runid));
+    for (const runid of this.instances.keys()) if (!wanted.has(runid)) this.instances.delete(runid);
+    for (const reading of readings) await this.readInstance(reading);
+  }
+
+  /** Takes what has come; entries that may still grow wait until the next look finds nothing added to them. */
+  private async readInstance({ runid, spec, ended }: InstanceReading): Promise<void> {
+    const { fork } = this.options;
+    const ingest = this.instances.get(runid) ?? (await LogIngest.open(fork, await openLogSource(fork(), spec)));
+    this.instances.set(runid, ingest);
+    const before = ingest.line;
+    for await (const lines of readInstanceLines(fork, runid, before)) {
+      for (const line of lines) ingest.take(line);
+      if (ingest.full) await ingest.save();
+    }
+    if (ended || ingest.line === before) ingest.settle();
+    if (ingest.dirty) await ingest.save();
+    if (!ended) return;
+    await endLogSource(fork(), ingest.source_id, null);
+    this.instances.delete(runid);
+  }
+}
