@@ -9,6 +9,7 @@ import { describeMachine, type Report, tableOf, writeJson } from './report.ts';
 import { type Servers, startServers } from './servers.ts';
 import { parseSettings, type Settings } from './settings.ts';
 import { type Sides, startSides } from './sides.ts';
+import { measureSlaLag } from './sla-lag.ts';
 import { COUNTING, startCounting, statementUses } from './statements.ts';
 import { measureSubmits } from './submit-latency.ts';
 import { measureThroughput } from './throughput.ts';
@@ -23,10 +24,11 @@ async function measureAll(sides: Sides, settings: Settings): Promise<Pick<Report
   const submit = wanted.has('submit') ? await measureSubmits(sides, settings, say) : null;
   const idle = wanted.has('idle') ? await measureIdleStart(sides, settings, say) : null;
   const flames = wanted.has('flames') ? await measureFlames(sides, settings, say) : null;
+  const sla = wanted.has('sla') ? await measureSlaLag(sides, settings, say) : null;
   const memory = measureMemory(sides.roles);
   return {
-    figures: [throughput, submit, idle, flames].flatMap((group) => group?.figures ?? []).concat(memory),
-    raw: { throughput, submit, idle, flames },
+    figures: [throughput, submit, idle, flames, sla].flatMap((group) => group?.figures ?? []).concat(memory),
+    raw: { throughput, submit, idle, flames, sla },
   };
 }
 

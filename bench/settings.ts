@@ -5,7 +5,7 @@ import { EngineError } from '../core/errors.ts';
 export type Sizes = { blocks: number; jobs: number; submits: number; submits_32: number; starts: number; prompts: number };
 
 /** What can be measured by itself. */
-export const GROUPS = ['throughput', 'idle', 'submit', 'flames'] as const;
+export const GROUPS = ['throughput', 'idle', 'submit', 'flames', 'sla'] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** `only`: which groups; `json`: file to write; `strict`: fail when a bar was missed or a figure refused; `profile`: folder for CPU profiles of the

@@ -5,6 +5,7 @@ import { changeTask } from '../../commands/change-task.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { finishInstances } from '../../commands/finish-instances.ts';
 import { holdTask, releaseTask } from '../../commands/hold-task.ts';
+import { refreshRunTimes } from '../../commands/refresh-run-times.ts';
 import { releaseDue } from '../../commands/release-due.ts';
 import { retryTask } from '../../commands/retry-task.ts';
 import { sweepClocks } from '../../commands/sweep-slas.ts';
@@ -335,10 +336,17 @@ test('a limit by the template’s own run times counts from enough samples on', 
   expect(await states(early.task.uuid)).toEqual(['run_time 1 inactive']);
   await finish(early.runid, 'completed');
   expect(await states(early.task.uuid)).toEqual(['run_time 1 void']);
-  await query(em, `insert into template_runtimes (template, p50_s, p90_s, p95_s, samples) values ('t', 10, 18, 20, 3)`);
+  for (const run_s of [18, 20]) {
+    const { task, runid } = await startTask(ctx);
+    await age(em, task.uuid, run_s);
+    await finish(runid, 'completed');
+  }
+  await refreshRunTimes(em);
+  const [runs] = await query<{ p95_s: number }>(em, `select p95_s from template_runtimes where template = 't'`);
+  expect(runs?.p95_s).toBeGreaterThan(18);
   const { task } = await startTask(ctx);
   const [clock] = await clocksOf(em, task.uuid);
-  expect(Date.parse(clock?.due_at ?? '') - Date.parse(clock?.started_at ?? '')).toBe(30_000);
+  expect(Date.parse(clock?.due_at ?? '') - Date.parse(clock?.started_at ?? '')).toBeCloseTo((runs?.p95_s ?? 0) * 1_500, -1);
 });
 
 test('an SLA of a pool, queue, template and task apply together, each once, by the nearest', async () => {
