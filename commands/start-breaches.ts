@@ -1,6 +1,6 @@
 import { type Em, query } from '../entities/sql.ts';
 
-/** What starting the workflow of a breach needs. `task` null: its subject is a group. */
+/** What starting the workflow of a breach needs. `task` null: its subject is a group. `acts`: there is something to do. */
 export type StartableBreach = {
   id: string;
   sla: string;
@@ -8,6 +8,7 @@ export type StartableBreach = {
   task: string | null;
   queue: string | null;
   template: string | null;
+  acts: boolean;
 };
 
 /** After so long a start that was not confirmed is tried again. */
@@ -33,7 +34,8 @@ with due as (
         and (b.lease_at is null or b.lease_at < clock_timestamp() - make_interval(secs => $3)) limit $1))
   order by id for no key update skip locked),
 taken as (update breaches b set lease_at = clock_timestamp() from due where b.id = due.id returning b.*)
-select b.id, s.name as sla, s.name || ': ' || b.condition || ' ' || b.stage || ' % of ' || b.subject_type || ' ' || b.subject_id as title, b.task_id as task, t.queue, t.template
+select b.id, s.name as sla, s.name || ': ' || b.condition || ' ' || b.stage || ' % of ' || b.subject_type || ' ' || b.subject_id as title, b.task_id as task, t.queue, t.template,
+  exists (select 1 from breach_actions a where a.breach_id = b.id) as acts
 from taken b join slas s on s.id = b.sla_id left join tasks t on t.uuid = b.task_id order by b.id`;
 
 /** Notes that Temporal has the workflow. */

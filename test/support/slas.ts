@@ -83,7 +83,10 @@ export async function age(em: Em, task: string, seconds: number): Promise<void> 
     await query(tx as Em, 'set local session_replication_role = replica');
     const times = ['eligible_at', 'queued_at', 'started_at', 'completed_at', 'vtime', 'created_at', 'not_before'];
     await query(tx as Em, `update tasks set ${shift(times)} where uuid = $1`, [task, seconds]);
-    await query(tx as Em, `update instances set ${shift(['created_at', 'admitted_at', 'start_time', 'end_time'])} where task_id = $1`, [task, seconds]);
+    await query(tx as Em, `update instances set ${shift(['created_at', 'admitted_at', 'start_time', 'end_time'])} where task_id = $1`, [
+      task,
+      seconds,
+    ]);
     await query(tx as Em, `update task_slas set ${shift(['eligible_at'])} where task_id = $1`, [task, seconds]);
     await query(tx as Em, `update breaches set ${shift(['due_at', 'fired_at'])} where task_id = $1`, [task, seconds]);
     const clock = ['eligible_at', 'started_at', 'due_at', 'next_at', 'paused_at', 'broken_at', 'stopped_at'];
