@@ -116,6 +116,8 @@ const START: Record<Retained, string> = {
   audit_log: '0',
   notifications: '0',
   deliveries: '00000000-0000-0000-0000-000000000000',
+  breaches: '00000000-0000-0000-0000-000000000000',
+  pool_resizes: '0',
 };
 
 type Row = { n: number; more: number; seen: number; children?: Record<string, number>; last: Place | null };

@@ -115,7 +115,11 @@ const Environment = z.object({
   RETENTION_FLAMES_LOG_DAYS: days
     .default(30)
     .describe('days after its end for which the log rows of an evaluation are kept; its figures stay; 0: for ever'),
-  RETENTION_NOTICE_DAYS: days.default(90).describe('days for which notifications, and deliveries after their end, are kept; 0: for ever'),
+  RETENTION_NOTICE_DAYS: days
+    .default(90)
+    .describe(
+      'days for which notifications, deliveries after their end, and breaches whose tasks are gone or which are resolved are kept; 0: for ever',
+    ),
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),

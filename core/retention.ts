@@ -3,12 +3,14 @@ export const RETAINED = [
   'idempotency_keys',
   'instance_logs',
   'instances',
+  'breaches',
   'tasks',
   'audit_log',
   'task_flames_logs',
   'flames_cache',
   'notifications',
   'deliveries',
+  'pool_resizes',
 ] as const;
 export type Retained = (typeof RETAINED)[number];
 
@@ -45,6 +47,8 @@ export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
     flames_cache: now,
     notifications: daysBefore(now, policy.notice_days),
     deliveries: daysBefore(now, policy.notice_days),
+    breaches: daysBefore(now, policy.notice_days),
+    pool_resizes: daysBefore(now, policy.notice_days),
   };
 }
 
