@@ -175,7 +175,7 @@ test('breaches go when their task is gone, those of groups when they were resolv
   expect((await run()).removed).toEqual({ breaches: 2, pool_resizes: 1 });
   const left = await query<{ subject_id: string }>(em, 'select subject_id from breaches order by subject_type');
   expect(left.map(({ subject_id }) => subject_id)).toEqual(['open', open.uuid]);
-  expect(await countOf(em, 'breach_actions')).toBe(1);
+  expect(await countOf(em, 'breach_actions')).toBe(2);
 });
 
 test('a dry run tells exactly what the run then removes', async () => {
