@@ -4,18 +4,24 @@ import { type Em, query } from '../entities/sql.ts';
 const BATCH = 200;
 
 /**
- * Tells of every clock whose next stage has passed, and puts right what a lock had kept from being paused. Any number of processes may; each task is locked while it is
- * dealt with, and whoever finds it locked leaves it.
+ * Tells of every clock whose next stage has passed. Any number of processes may; each task is locked while it is dealt with, and whoever finds it locked leaves it.
  * @returns how many stages were due
  */
 export async function sweepClocks(em: Em): Promise<number> {
-  const [repaired] = await query<{ n: number }>(em, 'select sla_repair() as n');
-  let total = repaired?.n ?? 0;
+  let total = 0;
   for (let n = BATCH; n > 0; total += n) {
     const [row] = await query<{ n: number }>(em, 'select sla_sweep($1) as n', [BATCH]);
     n = row?.n ?? 0;
   }
   return total;
+}
+
+/**
+ * Puts right what a lock had kept from being paused, or from going on. It looks at every clock in a held queue or pool.
+ * @returns how many tasks
+ */
+export async function repairPauses(em: Em): Promise<number> {
+  return (await query<{ n: number }>(em, 'select sla_repair() as n'))[0]?.n ?? 0;
 }
 
 /**

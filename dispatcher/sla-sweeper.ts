@@ -1,9 +1,10 @@
-import { nextStageInMs, predictLateness, sweepClocks } from '../commands/sweep-slas.ts';
+import { nextStageInMs, predictLateness, repairPauses, sweepClocks } from '../commands/sweep-slas.ts';
 import type { BreachStarter } from './breach-starter.ts';
 import type { DispatcherDeps } from './deps.ts';
 
-/** Looking ahead costs more than looking back. */
+/** Looking ahead, and at everything that is held, costs more than looking back. */
 const PREDICT_EVERY_MS = 2_000;
+const REPAIR_EVERY_MS = 1_000;
 /** The sweep leaves out what was due in the last two milliseconds. */
 const AFTER_MS = 4;
 /** What is overdue after a sweep is locked by somebody who will settle it. */
@@ -22,6 +23,7 @@ export class SlaSweeper {
   private turning: Promise<void> | null = null;
   private sweeping: Promise<void> | null = null;
   private predicted_at = -Infinity;
+  private repaired_at = -Infinity;
   private stopped = false;
   private well = true;
 
@@ -71,12 +73,19 @@ export class SlaSweeper {
 
   private async sweep(): Promise<void> {
     try {
+      await this.repair();
       await sweepClocks(this.deps.fork());
       await this.predict();
       this.note(true, null);
     } catch (cause) {
       this.note(false, cause);
     }
+  }
+
+  private async repair(): Promise<void> {
+    if (performance.now() - this.repaired_at < REPAIR_EVERY_MS) return;
+    this.repaired_at = performance.now();
+    await repairPauses(this.deps.fork());
   }
 
   private async predict(): Promise<void> {

@@ -12,7 +12,7 @@ const MOST_LOOKS = 240;
 export async function slaBreach({ breach_id }: SlaBreachInput): Promise<SlaActionReport[]> {
   const retry = { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' } as const;
   const { prepareBreach } = proxyLocalActivities<{ prepareBreach: PrepareBreach }>({ startToCloseTimeout: '20s', retry });
-  const { actOnBreach } = proxyActivities<{ actOnBreach: ActOnBreach }>({ startToCloseTimeout: '60s', retry });
+  const { actOnBreach } = proxyActivities<{ actOnBreach: ActOnBreach }>({ startToCloseTimeout: '20s', retry });
   const { actions } = await prepareBreach({ breach_id });
   const reports: SlaActionReport[] = [];
   for (const { no } of actions) {

@@ -8,11 +8,12 @@ import { holdTask, releaseTask } from '../../commands/hold-task.ts';
 import { refreshRunTimes } from '../../commands/refresh-run-times.ts';
 import { releaseDue } from '../../commands/release-due.ts';
 import { retryTask } from '../../commands/retry-task.ts';
-import { sweepClocks } from '../../commands/sweep-slas.ts';
+import { repairPauses, sweepClocks } from '../../commands/sweep-slas.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeTemplate, makeWorld, outcome, startTask, submit, submitOne } from '../support/factories.ts';
+import { openBlocker } from '../support/lock-probe.ts';
 import { age, attach, breaches, clocksOf, makeSla } from '../support/slas.ts';
 
 let db: TestDatabase;
@@ -199,6 +200,24 @@ test('time on hold is taken off, of the task, its queue or its pool; a deadline 
   const after = await waiting();
   expect(Date.parse(after?.due_at ?? '') - Date.parse(before?.due_at ?? '')).toBe(after?.paused_ms);
   expect(await breaches(em)).toEqual([]);
+});
+
+test('a pause that came while a clock was locked is made up for, and so is its end', async () => {
+  await bind([{ kind: 'queue_wait', limit_s: 60 }]);
+  const { uuid } = await submitOne(ctx);
+  const locked = async (status: 'hold' | 'active') => {
+    const blocker = await openBlocker(db, 'select 1 from sla_clocks for no key update');
+    await changeQueue(ctx, 'q', { status });
+    await blocker.end('rollback');
+  };
+  const isPaused = async () => (await clocksOf(em, uuid))[0]?.paused;
+  for (const status of ['hold', 'active'] as const) {
+    await locked(status);
+    expect(await isPaused()).toBe(status === 'active');
+    expect(await repairPauses(em)).toBe(1);
+    expect(await isPaused()).toBe(status === 'hold');
+    expect(await repairPauses(em)).toBe(0);
+  }
 });
 
 test('what was reached before a pause is told although the pause came before the sweep', async () => {
