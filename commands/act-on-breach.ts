@@ -35,7 +35,7 @@ const COOLED: ReadonlySet<string> = new Set<ActionKind>([
 /** Seconds in which the same change of a shared thing is not made again. */
 const SAME_S = 60;
 /** An action of a higher SLA is waited for while its breach is so young. */
-const WAIT_S = 60;
+const WAIT_S = 300;
 
 /**
  * Does one action of a breach, once: the transaction that has the effect also records the end, and whoever comes later finds it recorded. Refusals are ends too; what may

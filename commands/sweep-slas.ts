@@ -3,17 +3,20 @@ import { type Em, query } from '../entities/sql.ts';
 /** Tasks whose clocks one transaction settles. */
 const BATCH = 200;
 
+/** `told`: stages that were due; `next_in_ms`: until the next one of any clock is, negative where somebody has it locked, null: none runs. */
+export type Swept = { told: number; next_in_ms: number | null };
+
 /**
- * Tells of every clock whose next stage has passed. Any number of processes may; each task is locked while it is dealt with, and whoever finds it locked leaves it.
- * @returns how many stages were due
+ * Tells of every clock whose next stage has passed. Any number of processes may; each task is locked while it is dealt with, and whoever finds it locked leaves it. Where
+ * nothing much is due it is one round trip: it must not queue for connections behind the work that it causes.
  */
-export async function sweepClocks(em: Em): Promise<number> {
-  let total = 0;
-  for (let n = BATCH; n > 0; total += n) {
-    const [row] = await query<{ n: number }>(em, 'select sla_sweep($1) as n', [BATCH]);
-    n = row?.n ?? 0;
+export async function sweepClocks(em: Em): Promise<Swept> {
+  let told = 0;
+  for (;;) {
+    const [row] = await query<{ done: number; more: boolean; next_ms: number | null }>(em, 'select * from sla_sweep($1)', [BATCH]);
+    told += row?.done ?? 0;
+    if (!row?.more) return { told, next_in_ms: row?.next_ms ?? null };
   }
-  return total;
 }
 
 /**
@@ -30,10 +33,4 @@ export async function repairPauses(em: Em): Promise<number> {
  */
 export async function predictLateness(em: Em): Promise<number> {
   return (await query<{ n: number }>(em, 'select sla_predict() as n'))[0]?.n ?? 0;
-}
-
-/** Milliseconds until the next stage of any clock; null: none runs. */
-export async function nextStageInMs(em: Em): Promise<number | null> {
-  const sql = `select (extract(epoch from min(next_at) - clock_timestamp()) * 1000)::float8 as ms from sla_clocks where next_at is not null`;
-  return (await query<{ ms: number | null }>(em, sql))[0]?.ms ?? null;
 }

@@ -6,7 +6,8 @@ import type { DispatcherDeps } from './deps.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { clip } from './workflow-options.ts';
 
-const AT_ONCE = 8;
+/** Each holds a database connection for a moment; a process has 10 by default. */
+const AT_ONCE = 3;
 const BATCH = 100;
 const SUMMARY_BYTES = 200;
 const ANSWER_MS = 10_000;

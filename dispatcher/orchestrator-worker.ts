@@ -8,7 +8,7 @@ import { createSlaActivities } from './sla-activities.ts';
 
 const AGAIN_MS = 3_000;
 /** Each holds a database connection; a process has 10 by default. */
-const ACTIVITIES = 6;
+const ACTIVITIES = 3;
 
 /** Whom to wake when a schedule has submitted something, and when an action of a breach took effect. */
 type Pokes = { fired(): void; acted(): void };

@@ -1,4 +1,4 @@
-import { nextStageInMs, predictLateness, repairPauses, sweepClocks } from '../commands/sweep-slas.ts';
+import { predictLateness, repairPauses, sweepClocks } from '../commands/sweep-slas.ts';
 import type { BreachStarter } from './breach-starter.ts';
 import type { DispatcherDeps } from './deps.ts';
 
@@ -22,6 +22,8 @@ export class SlaSweeper {
   private timer: NodeJS.Timeout | null = null;
   private turning: Promise<void> | null = null;
   private sweeping: Promise<void> | null = null;
+  /** When the next stage is due, on the clock of `performance`. */
+  private next_at = Infinity;
   private predicted_at = -Infinity;
   private repaired_at = -Infinity;
   private stopped = false;
@@ -60,8 +62,7 @@ export class SlaSweeper {
   private async turn(): Promise<void> {
     await this.look();
     void this.starter.tick();
-    const wait_ms = await this.untilNext();
-    this.schedule(wait_ms);
+    this.schedule(this.untilNext());
   }
 
   private schedule(wait_ms: number): void {
@@ -74,10 +75,11 @@ export class SlaSweeper {
   private async sweep(): Promise<void> {
     try {
       await this.repair();
-      await sweepClocks(this.deps.fork());
+      await this.sweepOnce();
       await this.predict();
       this.note(true, null);
     } catch (cause) {
+      this.next_at = Infinity;
       this.note(false, cause);
     }
   }
@@ -91,14 +93,18 @@ export class SlaSweeper {
   private async predict(): Promise<void> {
     if (performance.now() - this.predicted_at < PREDICT_EVERY_MS) return;
     this.predicted_at = performance.now();
-    if ((await predictLateness(this.deps.fork())) > 0) await sweepClocks(this.deps.fork());
+    if ((await predictLateness(this.deps.fork())) > 0) await this.sweepOnce();
   }
 
-  private async untilNext(): Promise<number> {
+  private async sweepOnce(): Promise<void> {
+    const { next_in_ms } = await sweepClocks(this.deps.fork());
+    this.next_at = next_in_ms === null ? Infinity : performance.now() + next_in_ms;
+  }
+
+  private untilNext(): number {
     const poll_ms = this.deps.config.POLL_EVERY_S * 1000;
-    const next_ms = await nextStageInMs(this.deps.fork()).catch(() => null);
-    if (next_ms === null) return poll_ms;
-    return Math.min(poll_ms, next_ms < -AFTER_MS ? LOCKED_MS : Math.max(0, next_ms) + AFTER_MS);
+    const next_ms = this.next_at - performance.now();
+    return Math.min(poll_ms, next_ms < -LOCKED_MS ? LOCKED_MS : Math.max(0, next_ms) + AFTER_MS);
   }
 
   private note(well: boolean, cause: unknown): void {

@@ -262,8 +262,9 @@ end $$`;
 /**
  * Tells of what is overdue although nothing happened to the task. The task's row is the lock between this and whoever ends an attempt: those lock it before they take
  * their time stamp. So what is found running here ends later than now. Two milliseconds of patience, since stored times are rounded to one.
+ * All in one call, with what the caller asks next: `done` stages, whether there may be `more`, and in how many milliseconds the next one is due.
  */
-const sweep = `create function sla_sweep(batch int) returns int language plpgsql as $$
+const sweep = `create function sla_sweep(batch int) returns table (done int, more boolean, next_ms float8) language plpgsql as $$
 declare
   hit uuid[];
   due bigint[];
@@ -275,12 +276,10 @@ begin
   select array_agg(distinct task_id) into hit from (
     select c.task_id from sla_clocks c join tasks t on t.uuid = c.task_id
     where c.next_at < clock_timestamp() - interval '2 milliseconds' order by c.next_at limit batch for no key update of t skip locked) x;
-  if hit is null then return 0; end if;
   perform 1 from sla_clocks where task_id = any(hit) and stopped_at is null order by id for no key update;
   moment := clock_timestamp() - interval '2 milliseconds';
   select array_agg(id) into due from sla_clocks where task_id = any(hit) and next_at < moment;
-  if due is null then return 0; end if;
-  perform sla_fire(due, moment);
+  if due is not null then perform sla_fire(due, moment); end if;
   select array_agg(id) into asserted from sla_clocks where id = any(due) and kind = 'assertion' and stopped_at is null;
   if asserted is not null then
     update sla_clocks c set stopped_at = c.next_at, next_at = null, note = 'met' where c.id = any(asserted);
@@ -291,8 +290,11 @@ begin
     if wrong is not null then perform sla_break(wrong, wrong_at, 'assertion'); end if;
     update sla_clocks set state = 'met' where id = any(asserted) and broken_at is null;
   end if;
-  perform sla_combine(hit);
-  return cardinality(due);
+  if due is not null then perform sla_combine(hit); end if;
+  done := coalesce(cardinality(due), 0);
+  more := coalesce(cardinality(hit), 0) >= batch;
+  next_ms := (select extract(epoch from min(next_at) - clock_timestamp()) * 1000 from sla_clocks where next_at is not null);
+  return next;
 end $$`;
 
 /** Clocks whose pause was left out because somebody had them locked. */
@@ -350,6 +352,26 @@ begin
   return n;
 end $$`;
 
+/**
+ * Plans of these are kept by each connection for as long as it lives; one made while the tables were small would read them whole, for every task of a batch, when they have grown.
+ */
+export const byIndex = (functions: readonly string[]): string[] =>
+  functions.map((name) => `alter function ${name} set enable_seqscan = off`);
+
+const BY_INDEX = [
+  'sla_fire(bigint[], timestamptz)',
+  'sla_break(bigint[], timestamptz[], text)',
+  'sla_start(uuid[])',
+  'sla_pause(uuid[])',
+  'sla_stop(uuid[])',
+  'sla_events(uuid[])',
+  'sla_combine(uuid[])',
+  'sla_outlook(uuid[])',
+  'sla_resolve(uuid[])',
+  'sla_settle(uuid[])',
+  'sla_sweep(int)',
+];
+
 export const SLA_CLOCKS = [
   stageAt,
   fire,
@@ -366,6 +388,7 @@ export const SLA_CLOCKS = [
   sweep,
   repair,
   predict,
+  ...byIndex(BY_INDEX),
 ];
 
 export const SLA_CLOCKS_DOWN = [

@@ -1,3 +1,5 @@
+import { byIndex } from './0008-clocks.ts';
+
 /**
  * What no writer may forget: tasks are pinned to the SLAs that apply when they become eligible, and their clocks follow every change of state, whoever
  * makes it. Without SLAs each statement pays for one look into an empty table.
@@ -170,6 +172,7 @@ export const SLA_HOOKS = [
   enabled,
   appointment,
   rebind,
+  ...byIndex(['sla_pin(uuid[], int)', 'sla_unpin_caused(uuid[])', 'sla_rebind(int, uuid[])']),
   `create trigger sla_added after insert on tasks referencing new table as fresh for each statement execute function sla_task_added()`,
   `create trigger sla_changed after update on tasks referencing old table as stale new table as fresh for each statement execute function sla_task_changed()`,
   `create trigger sla_begun after update on instances referencing old table as stale new table as fresh for each statement execute function sla_instance_begun()`,

@@ -42,7 +42,7 @@ test(`with three dispatchers that are killed ${KILLS} times, each of ${TASKS} br
     { do: 'notify' },
     { do: 'escalate_priority', by: 7 },
     { do: 'label', set: { late: 'yes' } },
-    { do: 'run_template', template: 'http', parameters: { url: 'http://127.0.0.1:9/' }, queue: 'bulk' },
+    { do: 'run_template', template: 'http', parameters: { url: 'http://127.0.0.1:9/' }, queue: 'aside' },
     { do: 'cancel' },
   ];
   const waits = [{ kind: 'queue_wait', limit_s: 2, pause_aware: false }];
