@@ -8,7 +8,8 @@ type Names =
   | 'RETENTION_INSTANCE_DAYS'
   | 'RETENTION_TASK_DAYS'
   | 'RETENTION_AUDIT_DAYS'
-  | 'RETENTION_FLAMES_LOG_DAYS';
+  | 'RETENTION_FLAMES_LOG_DAYS'
+  | 'RETENTION_NOTICE_DAYS';
 export type RetentionSettings = Pick<Config, Names>;
 export type ArchiveSettings = Pick<Config, 'RETENTION_SEGMENT_DAYS' | 'RETENTION_IMAGE_LOG_DAYS' | 'LOG_ARCHIVE'>;
 
@@ -27,4 +28,5 @@ export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => (
   task_days: config.RETENTION_TASK_DAYS,
   audit_days: config.RETENTION_AUDIT_DAYS,
   flames_log_days: config.RETENTION_FLAMES_LOG_DAYS,
+  notice_days: config.RETENTION_NOTICE_DAYS,
 });

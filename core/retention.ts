@@ -3,10 +3,14 @@ export const RETAINED = [
   'idempotency_keys',
   'instance_logs',
   'instances',
+  'breaches',
   'tasks',
   'audit_log',
   'task_flames_logs',
   'flames_cache',
+  'notifications',
+  'deliveries',
+  'pool_resizes',
 ] as const;
 export type Retained = (typeof RETAINED)[number];
 
@@ -18,6 +22,7 @@ export type RetentionPolicy = {
   task_days: number;
   audit_days: number;
   flames_log_days: number;
+  notice_days: number;
 };
 
 /** Rows that ended before this instant may go; null: none may. */
@@ -40,6 +45,10 @@ export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
     audit_log: daysBefore(now, policy.audit_days),
     task_flames_logs: daysBefore(now, policy.flames_log_days),
     flames_cache: now,
+    notifications: daysBefore(now, policy.notice_days),
+    deliveries: daysBefore(now, policy.notice_days),
+    breaches: daysBefore(now, policy.notice_days),
+    pool_resizes: daysBefore(now, policy.notice_days),
   };
 }
 

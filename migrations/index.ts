@@ -4,6 +4,8 @@ import { Migration0003Controls } from './0003-controls.ts';
 import { Migration0004Schedules } from './0004-schedules.ts';
 import { Migration0005Retention } from './0005-retention.ts';
 import { Migration0006Scheduling } from './0006-scheduling.ts';
+import { Migration0007Deliveries } from './0007-deliveries.ts';
+import { Migration0008Slas } from './0008-slas.ts';
 import { Migration0009Waves } from './0009-waves.ts';
 import { Migration0010Containers } from './0010-containers.ts';
 import { Migration0011Images } from './0011-images.ts';
@@ -20,6 +22,8 @@ export const migrations = [
   { name: '0004-schedules', class: Migration0004Schedules },
   { name: '0005-retention', class: Migration0005Retention },
   { name: '0006-scheduling', class: Migration0006Scheduling },
+  { name: '0007-deliveries', class: Migration0007Deliveries },
+  { name: '0008-slas', class: Migration0008Slas },
   { name: '0009-waves', class: Migration0009Waves },
   { name: '0010-containers', class: Migration0010Containers },
   { name: '0011-images', class: Migration0011Images },

@@ -86,6 +86,11 @@ const fingerprint = async (): Promise<string> => {
     'bulk_actions',
     'bulk_action_items',
     'task_dependencies',
+    'slas',
+    'sla_versions',
+    'breaches',
+    'deliveries',
+    'notifications',
     'quota_ledger',
     'video_files',
     'statistics',
@@ -219,7 +224,7 @@ describe.each(routes.filter((r) => r.params).map((route) => [`${route.method} ${
   (_name, route) => {
     it('refuses what is no id, and says 404 to one that nobody has', async () => {
       const { body, raw } = await (ROUTE_CASES[route.id] as (typeof ROUTE_CASES)[string])(api);
-      const nobody = /uuid|runid|schedules/.test(route.path) ? '01890000-0000-7000-8000-000000000000' : '999999999';
+      const nobody = /uuid|runid|schedules|deliveries|breaches/.test(route.path) ? '01890000-0000-7000-8000-000000000000' : '999999999';
       const place = (id: string, name: string) => (id === nobody && name === 'scene_number' ? '1' : id);
       const call = (id: string) => {
         const path = route.path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => place(id, name));

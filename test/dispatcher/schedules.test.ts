@@ -131,7 +131,7 @@ describe('the mirror', () => {
 });
 
 test('Temporal fires a schedule through the workflow cronFire, and the database decides once', async () => {
-  const orchestrator = new OrchestratorWorker(deps, () => undefined);
+  const orchestrator = new OrchestratorWorker(deps, { fired: () => undefined, acted: () => undefined });
   orchestrator.start();
   await eventually(() => expect(orchestrator.polls).toBe(true), { timeout_ms: 30_000 });
   const id = await makeSchedule(ctx, NOW(), { cron: '*/2 * * * * *', seconds: true, overlap: 'allow', overlap_max: 1_000 });

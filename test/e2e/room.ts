@@ -17,7 +17,7 @@ import { startWorker } from '../../worker/start-worker.ts';
 import { createTestDatabase, type TestDatabase, temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { testEngines } from './empty-engine.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { PARTS, WorkerProcess } from './worker-process.ts';
 
 /** Short settings, so that what takes a minute in production takes seconds here. */
 const SHORT = {
@@ -114,12 +114,17 @@ export class Room {
 
   /** Starts a worker as a process of its own, for tests that kill it. Resolves when it is ready. */
   async workerProcess(id: string, own: Record<string, string> = {}): Promise<WorkerProcess> {
-    const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own, WORKER_ID: id };
+    return await this.process('worker', { ...own, WORKER_ID: id });
+  }
+
+  /** Starts any part as a process of its own. Resolves when it is ready. */
+  async process(part: keyof typeof PARTS, own: Record<string, string> = {}): Promise<WorkerProcess> {
+    const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own };
     const env = { PATH: process.env.PATH, DATABASE_URL: this.database_url, TEMPORAL_ADDRESS: this.temporal_address, ...settings };
-    const worker = new WorkerProcess(env);
-    this.processes.push(worker);
-    await worker.ready;
-    return worker;
+    const started = new WorkerProcess(env, PARTS[part]);
+    this.processes.push(started);
+    await started.ready;
+    return started;
   }
 
   async submit(items: object[]): Promise<string[]> {
