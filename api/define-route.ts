@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import type { CommandContext } from '../commands/context.ts';
+import type { DetectionIntake } from '../commands/detection-intake.ts';
 import type { Vault } from '../commands/secrets-vault.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
@@ -19,6 +20,7 @@ export type Shared = {
   config: Config;
   vault: Vault;
   artifacts: ArtifactStore;
+  detections: DetectionIntake;
   logger: Logger;
   notify: Notify;
   stopping: AbortSignal;
@@ -61,17 +63,20 @@ export const withHeaders = <T>(body: T, headers: Record<string, string>): Reply<
 /** The route's other success (`also`). */
 export const otherwise = (body: unknown): Reply<never> => ({ reply: true, body: body as never, headers: {}, also: true });
 
+/** Streams that go on until the client leaves. `multipart/x-mixed-replace`: JPEG pictures, each in place of the one before; the handler yields pictures. */
+type EndlessStream = 'text/event-stream' | 'multipart/x-mixed-replace';
+
 type Response<R> = {
   status: 200 | 201 | 202 | 204;
   /** JSON answers; null for those without a body. */
   schema: R | null;
-  /** Instead of JSON the handler may return chunks of text, or events. */
-  stream?: 'text/plain' | 'text/event-stream';
+  /** Instead of JSON the handler may return chunks of text, events, or pictures. */
+  stream?: 'text/plain' | EndlessStream;
   /** Instead of JSON the handler returns a `Download` of one of these media types. */
   download?: readonly [string, ...string[]];
 };
 
-type Answer<T> = T | AsyncIterable<string> | AsyncIterable<ServerEvent> | Download | undefined;
+type Answer<T> = T | AsyncIterable<string> | AsyncIterable<ServerEvent> | AsyncIterable<Uint8Array> | Download | undefined;
 
 type RouteSpec<P extends z.ZodType, Q extends z.ZodType, H extends z.ZodType, B extends z.ZodType, R extends z.ZodType> = {
   /** OpenAPI's operationId. */
@@ -103,6 +108,9 @@ type RouteSpec<P extends z.ZodType, Q extends z.ZodType, H extends z.ZodType, B 
 export type Route = Omit<RouteSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, z.ZodType>, 'handle'> & {
   handle(input: { params: unknown; query: unknown; headers: unknown; body: unknown; raw: RawBody }, ctx: RouteContext): Promise<unknown>;
 };
+
+/** Whether the answer of a route never ends by itself. */
+export const isEndless = ({ response }: Route): boolean => response.stream !== undefined && response.stream !== 'text/plain';
 
 /** Declares a route: input, rights, answer and handler together. The handler sees parsed input only and returns plain data. */
 export function defineRoute<

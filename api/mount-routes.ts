@@ -4,7 +4,7 @@ import type { Submitting } from '../commands/submitting.ts';
 import { EngineError } from '../core/errors.ts';
 import type { MikroORM } from '../entities/orm.ts';
 import type { Authenticator } from './authenticate.ts';
-import type { Reply, Rights, Route, RouteContext, Shared } from './define-route.ts';
+import { isEndless, type Reply, type Rights, type Route, type RouteContext, type Shared } from './define-route.ts';
 import { parseInput } from './parse-input.ts';
 import { refuseMethod } from './problem.ts';
 import { limitPerUser } from './rate-limit.ts';
@@ -31,7 +31,7 @@ export function mountRoutes(routes: readonly Route[], parts: RouteParts): Router
   const perUser = limitPerUser(parts.config.RATE_LIMIT_PER_MINUTE);
   const streams = limitStreams();
   for (const route of routes) {
-    const limits = route.response.stream === 'text/event-stream' ? [perUser, streams] : [perUser];
+    const limits = isEndless(route) ? [perUser, streams] : [perUser];
     const body = route.raw_body ? [readRawBody(route.raw_body)] : readBody(route.large_body ?? false);
     const chain = [noteRoute(route), authenticate(route, parts.authenticator), ...limits, ...body, run(route, parts)];
     router[route.method](expressPath(route.path), ...chain);

@@ -40,8 +40,8 @@ function describeIssue(issue: Issue, root: unknown, base: readonly PropertyKey[]
   return [{ pointer: pointerOf(path), detail: `${cleaned}${received(root, path)}` }];
 }
 
-/** Parses one part of a request. `prefix`: '' for the body, `/query`, `/path` or `/headers` for the others. */
-export function parsePart<S extends z.ZodType>(schema: S, value: unknown, prefix: '' | '/query' | '/path' | '/headers'): z.output<S> {
+/** Parses one part of a request. `prefix`: '' for the body, `/query`, `/path` or `/headers` for the others, or the place of what is parsed within the body. */
+export function parsePart<S extends z.ZodType>(schema: S, value: unknown, prefix: string): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues

@@ -1,8 +1,9 @@
 import type { Request, Response } from 'express';
 import { EngineError } from '../core/errors.ts';
-import type { Route, ServerEvent } from './define-route.ts';
+import type { Route } from './define-route.ts';
 import { isDownload, sendDownload } from './send-download.ts';
 import { sendEvents } from './send-events.ts';
+import { sendPictures } from './send-pictures.ts';
 import { writeChunk } from './write-chunk.ts';
 
 type Answer = { body: unknown; headers: Record<string, string>; signal: AbortSignal };
@@ -40,13 +41,11 @@ function nextLink(req: Request, data: unknown): string | null {
 }
 
 async function sendStream(route: Route, { body, signal }: Answer, { req, res }: Exchange): Promise<void> {
-  const head = req.method === 'HEAD';
-  if (route.response.stream === 'text/event-stream') {
-    await sendEvents(res, { events: head ? none() : (body as AsyncIterable<ServerEvent>), signal });
-    return;
-  }
+  const source = req.method === 'HEAD' ? none() : (body as AsyncIterable<never>);
+  if (route.response.stream === 'text/event-stream') return await sendEvents(res, { events: source, signal });
+  if (route.response.stream === 'multipart/x-mixed-replace') return await sendPictures(res, { pictures: source, signal });
   res.type('text/plain; charset=utf-8');
-  if (!head) for await (const chunk of body as AsyncIterable<string>) if (!(await writeChunk(res, chunk, signal))) return;
+  for await (const chunk of source) if (!(await writeChunk(res, chunk, signal))) return;
   res.end();
 }
 

@@ -1,4 +1,5 @@
 import { createFolderStore } from '../artifacts/folder-store.ts';
+import { DetectionIntake } from '../commands/detection-intake.ts';
 import { openVault } from '../commands/secrets-vault.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
@@ -10,6 +11,9 @@ import { listen } from './http-server.ts';
 
 /** Where the servers are that the API uses. */
 type Endpoints = { database_url: string; temporal_address: string | null };
+
+/** How long detections that wait may still be stored when the process stops. */
+const FLUSH_MS = 5_000;
 
 /** A running API; `stop` ends event streams, lets requests finish and closes the database connections. */
 export type Api = { url: string; stop(): Promise<void> };
@@ -23,18 +27,21 @@ export async function startApi({ config, endpoints, logger }: ApiOptions): Promi
   const orm = await createOrm({ url: endpoints.database_url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator api', slow });
   const notifier = createNotifier({ url: endpoints.database_url, logger });
   const stopping = new AbortController();
+  const detections = new DetectionIntake({ fork: () => orm.em.fork(), logger, max_weight: config.DETECTION_QUEUE_MB * 2 ** 20 });
   const app = createApp({
     orm,
     config,
     engines: createEngines(config),
     vault,
     artifacts: createFolderStore(config.ARTIFACTS_DIR),
+    detections,
     logger,
     notify: (channel) => notifier.notify(channel),
     stopping: stopping.signal,
     temporal_address: endpoints.temporal_address,
   });
   const release = async () => {
+    await detections.stop(FLUSH_MS);
     await notifier.stop();
     await orm.close(true);
   };

@@ -1,6 +1,7 @@
 import { createApp } from '../api/create-app.ts';
 import { listen } from '../api/http-server.ts';
 import { createFolderStore } from '../artifacts/folder-store.ts';
+import { DetectionIntake } from '../commands/detection-intake.ts';
 import { openVault } from '../commands/secrets-vault.ts';
 import { loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
@@ -19,12 +20,14 @@ async function open({ env }: ProductOptions) {
   const orm = await createOrm({ url, pool_max: config.DB_POOL_MAX, application_name: 'orchestrator api' });
   const notifier = createNotifier({ url, logger });
   const stopping = new AbortController();
+  const detections = new DetectionIntake({ fork: () => orm.em.fork(), logger, max_weight: config.DETECTION_QUEUE_MB * 2 ** 20 });
   const app = createApp({
     orm,
     config,
     engines: withEmptyEngine(createEngines(config)),
     vault: await openVault(config),
     artifacts: createFolderStore(config.ARTIFACTS_DIR),
+    detections,
     logger,
     notify: (channel) => notifier.notify(channel),
     stopping: stopping.signal,
@@ -34,6 +37,7 @@ async function open({ env }: ProductOptions) {
   const close = async () => {
     stopping.abort();
     await server.stop();
+    await detections.stop(5_000);
     await notifier.stop();
     await orm.close(true);
   };

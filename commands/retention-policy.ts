@@ -3,6 +3,10 @@ import type { RetentionPolicy } from '../core/retention.ts';
 import type { ArchivePolicy } from './archive-logs.ts';
 
 type Names =
+  | 'RETENTION_RECORD_DAYS'
+  | 'RETENTION_VIOLATION_DAYS'
+  | 'RETENTION_STATISTICS_DAYS'
+  | 'RETENTION_ALERT_DAYS'
   | 'IDEMPOTENCY_HOURS'
   | 'RETENTION_LOG_DAYS'
   | 'RETENTION_INSTANCE_DAYS'
@@ -27,6 +31,12 @@ export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => (
   instance_days: config.RETENTION_INSTANCE_DAYS,
   task_days: config.RETENTION_TASK_DAYS,
   audit_days: config.RETENTION_AUDIT_DAYS,
+  detection: {
+    record_days: config.RETENTION_RECORD_DAYS,
+    violation_days: config.RETENTION_VIOLATION_DAYS,
+    statistics_days: config.RETENTION_STATISTICS_DAYS,
+    alert_days: config.RETENTION_ALERT_DAYS,
+  },
   flames_log_days: config.RETENTION_FLAMES_LOG_DAYS,
   notice_days: config.RETENTION_NOTICE_DAYS,
 });

@@ -1,5 +1,6 @@
 import type { Cutoffs, Retained } from '../core/retention.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
+import { DETECTION_STARTS, DETECTION_STEPS } from './detection-retention.ts';
 import { FLAMES_STEPS } from './retention-flames.ts';
 import { NOTICE_STEPS } from './retention-notices.ts';
 
@@ -104,6 +105,7 @@ export const STEPS: Record<Retained, Step> = {
       gone as (delete from audit_log where id in (select id from page) returning 1)
       select (select count(*) from gone)::int4 as n, 0 as more, (select count(*) from page)::int4 as seen, ${LAST('id')}`,
   },
+  ...DETECTION_STEPS,
 };
 
 const START: Record<Retained, string> = {
@@ -118,6 +120,7 @@ const START: Record<Retained, string> = {
   deliveries: '00000000-0000-0000-0000-000000000000',
   breaches: '00000000-0000-0000-0000-000000000000',
   pool_resizes: '0',
+  ...DETECTION_STARTS,
 };
 
 type Row = { n: number; more: number; seen: number; children?: Record<string, number>; last: Place | null };

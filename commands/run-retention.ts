@@ -2,7 +2,9 @@ import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { cutoffsOf, RETAINED, type Retained, type RetentionPolicy } from '../core/retention.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { type ArchivePolicy, archiveOldLogs, removeOldUploads } from './archive-logs.ts';
+import { dropOldDays } from './drop-old-days.ts';
 import { sealStatistics } from './refresh-statistics.ts';
+import { removeSnapshots } from './remove-snapshots.ts';
 import { type Place, removeBatch } from './retention-steps.ts';
 import { writeAudit } from './write-audit.ts';
 
@@ -15,6 +17,8 @@ export type RetentionOptions = {
   policy: RetentionPolicy;
   signal: AbortSignal;
   archive?: { policy: ArchivePolicy; artifacts: ArtifactStore };
+  /** Where pictures of violations are removed from (absent: they, and their violations, stay), and whether days of detection records are archived there before they go. */
+  detections?: { artifacts: ArtifactStore; archive: boolean };
 };
 
 /** One batch of a table that takes longer than this would be cut off by the session's own limit and tried for ever. */
@@ -66,8 +70,18 @@ async function begin(em: Em, id: number): Promise<Date> {
 
 type Work = { id: number; table: Retained; before: Date };
 
+/** What goes before the rows of a table. @returns false when told to stop before the end */
+async function prepare({ fork, signal, detections }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
+  if (table === 'violation_events' && detections) return await removeSnapshots(before, { fork, signal, artifacts: detections.artifacts });
+  if (table !== 'detection_records') return true;
+  const counted = (tx: Em, rows: number) => count(tx, id, { detection_records: rows });
+  return await dropOldDays(before, { fork, signal, archive: detections?.archive ? detections.artifacts : null, counted });
+}
+
 /** @returns false when told to stop before the end */
-async function removeOld({ fork, signal }: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
+async function removeOld(options: RetentionOptions, { id, table, before }: Work): Promise<boolean> {
+  const { fork, signal } = options;
+  if (!(await prepare(options, { id, table, before }))) return false;
   let place: Place | null = null;
   if (table === 'tasks') await sealStatistics(fork(), before);
   do {

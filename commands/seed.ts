@@ -3,6 +3,7 @@ import { NO_RETRY } from '../core/retry.ts';
 import type { Engine, Engines } from '../engines/define-engine.ts';
 import { type Em, query } from '../entities/sql.ts';
 import { newApiKey } from './api-key.ts';
+import { seedAlertRules } from './seed-alert-rules.ts';
 import { writeAudit } from './write-audit.ts';
 
 /** Size of the machine: cores and MB that its tasks may reserve together. */
@@ -14,7 +15,7 @@ const QUEUES = [
 ];
 
 /**
- * What a fresh installation starts with: the pool and queues `default` and `bulk`, a template for each engine, and an administrator.
+ * What a fresh installation starts with: the pool and queues `default` and `bulk`, a template for each engine, two alert rules, and an administrator.
  * Does nothing to what is there already, so it runs at every start.
  * @returns the administrator's key when one was made now; it cannot be read again
  */
@@ -34,6 +35,7 @@ export async function seed(em: Em, { cpu, memory_mb, engines }: SeedOptions): Pr
       ]);
     }
     for (const engine of engines.all) await seedTemplate(db, engine);
+    await seedAlertRules(db);
     return { admin_key: await seedAdministrator(db) };
   });
 }

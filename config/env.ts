@@ -98,6 +98,23 @@ const Environment = z.object({
     .default(10_240)
     .describe('megabytes of video files that a user may keep, unless the user has a limit of their own'),
   SECRETS_KEY: z.string().optional().describe('base64 of 32 bytes that encrypt secrets; default: made once and kept in DATA_DIR'),
+  DETECTION_ROOTS: list
+    .optional()
+    .describe('comma-separated folders below which detection tasks may read files; default: the folder inputs in DATA_DIR'),
+  DETECTION_SAVE_INTERVAL: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(10)
+    .describe('each so many frames of a detection task become a record, besides those with which the violations change'),
+  DETECTION_QUEUE_MB: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4_096)
+    .default(64)
+    .describe('memory in MB for detections that wait to be stored, per process; then 429'),
   IDEMPOTENCY_HOURS: z.coerce
     .number()
     .positive()
@@ -126,6 +143,17 @@ const Environment = z.object({
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
+  RETENTION_RECORD_DAYS: days.default(30).describe('days for which detection records are kept, by the UTC day of their frame; 0: for ever'),
+  RETENTION_VIOLATION_DAYS: days
+    .default(90)
+    .describe('days for which violations are kept with their pictures, four times as long where they were confirmed; 0: for ever'),
+  RETENTION_STATISTICS_DAYS: days.default(365).describe('days for which the statistics of detections are kept; 0: for ever'),
+  RETENTION_ALERT_DAYS: days.default(90).describe('days for which the history of alerts is kept; 0: for ever'),
+  DETECTION_ARCHIVE: flag
+    .default(false)
+    .describe(
+      'whether a day of detection records is written to the artifacts (archive/detection_records/<day>.ndjson.gz) before it is removed',
+    ),
   RETENTION_SEGMENT_DAYS: days
     .default(30)
     .describe('days for which log segments are kept, by whole months, and removed images and containers remembered; 0: for ever'),
@@ -173,7 +201,9 @@ const Environment = z.object({
   ORCHESTRATOR_KEY: z.string().optional().describe('API key of the command line; default: the administrator’s in DATA_DIR'),
 });
 
-export type Config = Readonly<z.output<typeof Environment> & { ARTIFACTS_DIR: string; FLAMES_OLD_LOGS_DIR: string }>;
+export type Config = Readonly<
+  z.output<typeof Environment> & { ARTIFACTS_DIR: string; FLAMES_OLD_LOGS_DIR: string; DETECTION_ROOTS: string[] }
+>;
 
 /**
  * Reads the settings; the only place that touches the process's environment. Empty values count as absent.
@@ -186,13 +216,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     const lines = parsed.error.issues.map((i) => `${i.path.join('.')}=${JSON.stringify(present[String(i.path[0])])}: ${i.message}`);
     throw new EngineError('invalid_input', `bad configuration: ${lines.join('; ')}`);
   }
-  const { DATA_DIR, FLAMES_OLD_LOGS_DIR } = parsed.data;
+  const { DATA_DIR, FLAMES_OLD_LOGS_DIR, DETECTION_ROOTS } = parsed.data;
   const artifacts = path.resolve(parsed.data.ARTIFACTS_DIR ?? path.join(DATA_DIR, 'artifacts'));
   return {
     ...parsed.data,
     DATA_DIR: path.resolve(DATA_DIR),
     ARTIFACTS_DIR: artifacts,
     FLAMES_OLD_LOGS_DIR: path.resolve(FLAMES_OLD_LOGS_DIR ?? path.join(artifacts, 'flames-old')),
+    DETECTION_ROOTS: (DETECTION_ROOTS ?? [path.join(DATA_DIR, 'inputs')]).map((folder) => path.resolve(folder)),
   };
 }
 

@@ -6,6 +6,12 @@ export const RETAINED = [
   'breaches',
   'tasks',
   'audit_log',
+  'alert_history',
+  'violation_events',
+  'detection_records',
+  'detection_minutes',
+  'statistics_hourly',
+  'detection_sessions',
   'task_flames_logs',
   'flames_cache',
   'notifications',
@@ -21,6 +27,8 @@ export type RetentionPolicy = {
   instance_days: number;
   task_days: number;
   audit_days: number;
+  /** Absent: for ever. Violations that were confirmed are kept four times as long. */
+  detection?: { record_days: number; violation_days: number; statistics_days: number; alert_days: number };
   flames_log_days: number;
   notice_days: number;
 };
@@ -34,6 +42,32 @@ const DAY_MS = 24 * HOUR_MS;
 const longest = (...days: readonly number[]): number => (days.includes(0) ? 0 : Math.max(...days));
 const daysBefore = (now: Date, days: number): Date | null => (days === 0 ? null : new Date(now.getTime() - days * DAY_MS));
 
+type DetectionTable =
+  | 'alert_history'
+  | 'violation_events'
+  | 'detection_records'
+  | 'detection_minutes'
+  | 'statistics_hourly'
+  | 'detection_sessions';
+
+/** Hours are computed from minutes, so both stay alike; sessions stay as long as anything of theirs may. */
+function detectionCutoffs({ detection }: RetentionPolicy, now: Date): Record<DetectionTable, Date | null> {
+  const { record_days, violation_days, statistics_days, alert_days } = detection ?? {
+    record_days: 0,
+    violation_days: 0,
+    statistics_days: 0,
+    alert_days: 0,
+  };
+  return {
+    alert_history: daysBefore(now, alert_days),
+    violation_events: daysBefore(now, violation_days),
+    detection_records: daysBefore(now, record_days),
+    detection_minutes: daysBefore(now, statistics_days),
+    statistics_hourly: daysBefore(now, statistics_days),
+    detection_sessions: daysBefore(now, longest(record_days, violation_days, statistics_days)),
+  };
+}
+
 /** What may go as of `now`. A parent stays at least as long as its children: a task as its instances, an instance as its log lines. */
 export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
   const instance_days = longest(policy.log_days, policy.instance_days);
@@ -43,6 +77,7 @@ export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
     instances: daysBefore(now, instance_days),
     tasks: daysBefore(now, longest(instance_days, policy.task_days)),
     audit_log: daysBefore(now, policy.audit_days),
+    ...detectionCutoffs(policy, now),
     task_flames_logs: daysBefore(now, policy.flames_log_days),
     flames_cache: now,
     notifications: daysBefore(now, policy.notice_days),

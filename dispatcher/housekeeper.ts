@@ -19,7 +19,7 @@ const WORN = `select relname::text as name from pg_stat_user_tables
   where schemaname = current_schema() and (n_dead_tup >= $1 or n_mod_since_analyze >= $1) order by 1`;
 
 type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
-  config: RetentionSettings & ArchiveSettings & Pick<Config, 'RETENTION_AT' | 'ARTIFACTS_DIR' | 'DATABASE_WARN_MB'>;
+  config: RetentionSettings & ArchiveSettings & Pick<Config, 'RETENTION_AT' | 'ARTIFACTS_DIR' | 'DATABASE_WARN_MB' | 'DETECTION_ARCHIVE'>;
 };
 /**
  * Removes what is old: the daily run, runs that were asked for, and runs that a killed process left open; idempotency keys every ten minutes.
@@ -86,8 +86,14 @@ export class Housekeeper {
 
   private async clean(keys_due: boolean): Promise<void> {
     const { fork, config, logger } = this.deps;
-    const archive = { policy: archivePolicy(config), artifacts: createFolderStore(config.ARTIFACTS_DIR) };
-    const options: RetentionOptions = { fork: () => fork(), policy: retentionPolicy(config), signal: this.stopping.signal, archive };
+    const artifacts = createFolderStore(config.ARTIFACTS_DIR);
+    const options: RetentionOptions = {
+      fork: () => fork(),
+      policy: retentionPolicy(config),
+      signal: this.stopping.signal,
+      archive: { policy: archivePolicy(config), artifacts },
+      detections: { artifacts, archive: config.DETECTION_ARCHIVE },
+    };
     if (keys_due) {
       await this.weigh();
       const forgotten = await forgetKeys(options);

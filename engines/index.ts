@@ -2,6 +2,7 @@ import type { Config } from '../config/env.ts';
 import { EngineError } from '../core/errors.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { Engine, Engines } from './define-engine.ts';
+import { createDetectionEngine, type DetectionConfig } from './detection/index.ts';
 import { createDockerEngine } from './docker/index.ts';
 import { createFlamesEngine } from './flames/index.ts';
 import { createHttpEngine } from './http/index.ts';
@@ -15,6 +16,7 @@ export type EngineConfig = Pick<
   Config,
   'ENGINE_SHELL' | 'SHELL_UID_BASE' | 'OUTBOUND_ALLOW' | 'DOCKER_HOST' | 'TASK_LOG_CAP_BYTES' | 'FLAMES_CACHE_HOURS'
 > &
+  DetectionConfig &
   Partial<Pick<Config, 'IMAGE_REGISTRIES'>> &
   VideoConfig;
 
@@ -45,6 +47,7 @@ export function createEngines(config: EngineConfig, worker = 'none'): Engines {
     createShellEngine(config, worker),
     createHttpEngine(config),
     createDockerEngine(config, worker),
+    createDetectionEngine(config, worker),
     createImageEngine(config, worker),
     createFlamesEngine(config),
     createVideoEngine(config, worker),

@@ -1,15 +1,24 @@
 import { AdmissionDecision } from './admission-decision.ts';
+import { AlertHistory } from './alert-history.ts';
+import { AlertRule } from './alert-rule.ts';
+import { AlertState } from './alert-state.ts';
 import { AuditLog } from './audit-log.ts';
 import { Backfill } from './backfill.ts';
 import { Breach } from './breach.ts';
 import { BreachAction } from './breach-action.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
+import { Camera } from './camera.ts';
+import { CameraLive } from './camera-live.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
 import { ContainerLogSegment } from './container-log-segment.ts';
 import { ContainerLogSource } from './container-log-source.ts';
 import { Delivery } from './delivery.ts';
 import { DeliveryLane } from './delivery-lane.ts';
+import { DetectionFrames } from './detection-frames.ts';
+import { DetectionMinute } from './detection-minute.ts';
+import { DetectionRecord } from './detection-record.ts';
+import { DetectionSession } from './detection-session.ts';
 import { DockerContainer } from './docker-container.ts';
 import { DockerImage } from './docker-image.ts';
 import { DockerImageLog } from './docker-image-log.ts';
@@ -46,6 +55,7 @@ import { SlaDeadline } from './sla-deadline.ts';
 import { SlaVersion } from './sla-version.ts';
 import { SlaWatch } from './sla-watch.ts';
 import { Statistic } from './statistic.ts';
+import { StatisticsHour } from './statistics-hour.ts';
 import { Task } from './task.ts';
 import { TaskDependency } from './task-dependency.ts';
 import { TaskFlames } from './task-flames.ts';
@@ -60,6 +70,7 @@ import { UserShare } from './user-share.ts';
 import { Video } from './video.ts';
 import { VideoEvent } from './video-event.ts';
 import { VideoFile } from './video-file.ts';
+import { ViolationEvent } from './violation-event.ts';
 import { Worker } from './worker.ts';
 
 /** Every table, in an order that respects foreign keys. */
@@ -106,6 +117,17 @@ export const entities = [
   BreachAction,
   SlaWatch,
   PoolResize,
+  Camera,
+  DetectionSession,
+  DetectionFrames,
+  DetectionMinute,
+  DetectionRecord,
+  ViolationEvent,
+  StatisticsHour,
+  AlertRule,
+  AlertState,
+  AlertHistory,
+  CameraLive,
   Script,
   Video,
   VideoFile,

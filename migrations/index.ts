@@ -11,6 +11,7 @@ import { Migration0010Containers } from './0010-containers.ts';
 import { Migration0011Images } from './0011-images.ts';
 import { Migration0012Flames } from './0012-flames.ts';
 import { Migration0013Video } from './0013-video.ts';
+import { Migration0014Detection } from './0014-detection.ts';
 import { Migration0015ScheduleExclusions } from './0015-schedule-exclusions.ts';
 import { Migration0017QuotaRounds } from './0017-quota-rounds.ts';
 
@@ -29,6 +30,7 @@ export const migrations = [
   { name: '0011-images', class: Migration0011Images },
   { name: '0012-flames', class: Migration0012Flames },
   { name: '0013-video', class: Migration0013Video },
+  { name: '0014-detection', class: Migration0014Detection },
   { name: '0015-schedule-exclusions', class: Migration0015ScheduleExclusions },
   { name: '0017-quota-rounds', class: Migration0017QuotaRounds },
 ];

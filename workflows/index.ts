@@ -1,5 +1,6 @@
 /** Every workflow type. Temporal UI shows these names and histories store them: add, never rename. */
 export { cronFire } from './cron-fire.ts';
+export { detectionTask } from './detection-task.ts';
 export { dockerTask } from './docker-task.ts';
 export { emptyTask } from './empty-task.ts';
 export { flamesTask } from './flames-task.ts';

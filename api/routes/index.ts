@@ -4,6 +4,7 @@ import { getInvariantsRoute } from './admin/get-invariants.ts';
 import { getRetentionRunRoute } from './admin/get-retention-run.ts';
 import { listRetentionRunsRoute } from './admin/list-retention-runs.ts';
 import { requestRetentionRoute } from './admin/request-retention.ts';
+import { alertRoutes } from './alerts/index.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
 import { acknowledgeBreachRoute, resolveBreachRoute, snoozeBreachRoute } from './breaches/change-breach.ts';
 import { getBreachRoute } from './breaches/get-breach.ts';
@@ -18,6 +19,7 @@ import { containerLogRoutes } from './container-logs/index.ts';
 import { getDeliveryRoute } from './deliveries/get-delivery.ts';
 import { listDeliveriesRoute } from './deliveries/list-deliveries.ts';
 import { retryDeliveryRoute } from './deliveries/retry-delivery.ts';
+import { detectionRoutes } from './detections/index.ts';
 import { dockerRoutes } from './docker/index.ts';
 import { flamesRoutes } from './flames/index.ts';
 import { getInstanceRoute } from './instances/get-instance.ts';
@@ -201,6 +203,8 @@ export const routes: readonly Route[] = [
   getRetentionRunRoute,
   ...videoRoutes,
   ...flamesRoutes,
+  ...detectionRoutes,
+  ...alertRoutes,
   ...containerLogRoutes,
   ...dockerRoutes,
 ];

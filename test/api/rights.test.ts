@@ -1,5 +1,5 @@
 import supertest from 'supertest';
-import type { Route } from '../../api/define-route.ts';
+import { isEndless, type Route } from '../../api/define-route.ts';
 import { permits } from '../../api/mount-routes.ts';
 import { routes } from '../../api/routes/index.ts';
 import { query } from '../../entities/sql.ts';
@@ -20,7 +20,7 @@ const caseOf = async (route: Route): Promise<RouteCase> => {
 
 /** HEAD stands for GET on streams, which would not end by themselves. */
 async function call(route: Route, { path, body, raw }: RouteCase, caller: Caller | null): Promise<number> {
-  const endless = route.response.stream === 'text/event-stream';
+  const endless = isEndless(route);
   const request = endless ? supertest(api.app).head(`/api/v1${path}`) : supertest(api.app)[route.method](`/api/v1${path}`);
   if (caller) request.set('Authorization', `Bearer ${caller.key}`);
   if (raw) return (await request.set('Content-Type', raw.type).send(raw.text)).status;
@@ -52,11 +52,14 @@ it('rights are the ones that were agreed', () => {
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
   const templates = ['createTemplate', 'changeTemplate', 'createTemplateVersion', 'deleteTemplate'];
   const flames = ['getFlamesStatistics', 'importFlamesRuns', 'registerOldFlamesRun'];
+  const alerts = ['changeAlertRule', 'createAlertRule', 'deleteAlertRule', 'getAlertRule', 'listAlertRules'];
   const logs = ['deleteSegments', 'getLogStats', 'getLogTrend', 'listLogTemplates', 'listLogArchives', 'downloadLogArchive'];
   const images = ['listImages', 'getImage', 'listContainers', 'getContainer', 'listImageLogs', 'listLogsOfImage', 'getImageLog']
     .concat(['streamImageLog', 'deleteImageLog', 'getImageLogStats', 'pullImage', 'pushImage', 'tagImage', 'removeImage'])
     .concat(['buildImage', 'pruneImages', 'importImage']);
-  expect(ids('operator')).toEqual([...doors, ...workers, ...templates, ...flames, ...logs, ...images, 'recomputeStatistics'].sort());
+  expect(ids('operator')).toEqual(
+    [...doors, ...alerts, ...workers, ...templates, ...flames, ...logs, ...images, 'recomputeStatistics'].sort(),
+  );
 });
 
 describe.each(named)('%s', (_name, route) => {

@@ -7,6 +7,7 @@ import { loadConfig } from '../../config/env.ts';
 import { createEngines, type EngineConfig } from '../../engines/index.ts';
 import type { Em } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { runningInstance } from '../support/detections.ts';
 import { ensureTestImage, TEST_IMAGE, testDocker } from '../support/docker-image.ts';
 import { engineRun, type TestRun } from '../support/engine-context.ts';
 import { eventually } from '../support/eventually.ts';
@@ -123,6 +124,20 @@ const cases: Record<string, () => { good: Record<string, unknown>; endless: Reco
     endless: { image: TEST_IMAGE, command: ['sh', '-c', 'echo started; sleep 600'], network: 'none' },
     bad: [{ image: 5 }, { image: TEST_IMAGE, network: 'host' }, { image: TEST_IMAGE, pull: 'sometimes' }],
   }),
+  detection: () => ({
+    good: { camera_id: 'c', source: { kind: 'text', text: '1,1,0,0,5,5,1\n2,1,0,0,5,5,1' }, detector: { kind: 'replay' } },
+    endless: { camera_id: 'c', detector: { kind: 'command', argv: ['sh', '-c', 'echo started; sleep 600'] } },
+    bad: [
+      { camera_id: 'c', detector: { kind: 'replay' } },
+      { camera_id: 'c', detector: { kind: 'guess' } },
+      { camera_id: '', detector: { kind: 'command', argv: ['true'] } },
+      { camera_id: 'c', detector: { kind: 'command', argv: [] } },
+      { camera_id: 'c', source: { kind: 'file', path: 'relative' }, detector: { kind: 'replay' } },
+      { camera_id: 'c', source: { kind: 'stream', url: 'file:///etc/passwd' }, detector: { kind: 'command', argv: ['true'] } },
+      { camera_id: 'c', source: { kind: 'file', path: '/x' }, detector: { kind: 'docker', image: TEST_IMAGE } },
+      { camera_id: 'c', detector: { kind: 'command', argv: ['true'] }, rules: { k: 4, n: 3 } },
+    ],
+  }),
 };
 
 /** What flames needs besides: rows of its own, and models, one of which never answers. */
@@ -146,6 +161,8 @@ async function makeFlames(): Promise<FlamesWorld> {
 async function openRun(kind: string): Promise<TestRun> {
   if (kind === 'video')
     return await engineRun({ em: () => db.orm.em.fork() as Em, instance: { task_id: await makeVideoTask(db.em as Em) } });
+  if (kind === 'detection')
+    return await engineRun({ em: () => flames.db.orm.em.fork() as Em, instance: await runningInstance(flames.db.em) });
   if (kind === 'image') return await engineRun({ em: () => db.orm.em.fork() as Em });
   if (kind !== 'flames') return await engineRun();
   const parameters = cases.flames?.().good ?? {};
@@ -262,6 +279,8 @@ describe.each(engines.all.map((engine) => [engine.kind, engine] as const))('engi
   });
 
   runs('a secret that the task may not use fails it', async () => {
+    const command = { kind: 'command', argv: ['true'], env: { A: { secret: 'none' } } };
+    if (kind === 'detection') return void (await refusedSecret({ camera_id: 'c', detector: command }));
     if (kind === 'http') return void (await refusedSecret({ ...given().good, headers: { A: { secret: 'none' } } }));
     if (kind === 'video') return void (await refusedSecret({ prompt: 'x', writer: MODEL }));
     const key = { api_key: { secret: 'none' } };

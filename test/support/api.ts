@@ -9,6 +9,7 @@ import type { ArtifactStore } from '../../artifacts/artifact-store.ts';
 import { createFolderStore } from '../../artifacts/folder-store.ts';
 import { newApiKey } from '../../commands/api-key.ts';
 import type { Actor } from '../../commands/context.ts';
+import { DetectionIntake } from '../../commands/detection-intake.ts';
 import { createVault, type Vault } from '../../commands/secrets-vault.ts';
 import { type Config, loadConfig } from '../../config/env.ts';
 import { type Em, query } from '../../entities/sql.ts';
@@ -80,12 +81,19 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
   const notified: string[] = [];
   const log_lines: Record<string, unknown>[] = [];
   const logger = pino({ level: 'info' }, { write: (line: string) => void log_lines.push(JSON.parse(line)) });
+  const config = { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, FLAMES_OLD_LOGS_DIR: path.join(folder, 'flames-old'), ...changes };
+  const detections = new DetectionIntake({
+    fork: () => database.orm.em.fork() as Em,
+    logger,
+    max_weight: config.DETECTION_QUEUE_MB * 2 ** 20,
+  });
   const app = createApp({
     orm: database.orm,
-    config: { ...loadConfig({}), RATE_LIMIT_PER_MINUTE: 0, FLAMES_OLD_LOGS_DIR: path.join(folder, 'flames-old'), ...changes },
+    config,
     engines: testEngines,
     vault,
     artifacts,
+    detections,
     logger,
     notify: (channel) => void notified.push(channel),
     stopping: stopping.signal,
@@ -93,6 +101,7 @@ export async function createTestApi(changes: Partial<Config> = {}): Promise<Test
   });
   const stop = async () => {
     stopping.abort();
+    await detections.stop(5_000);
     await database.drop();
     await rm(folder, { recursive: true, force: true });
   };

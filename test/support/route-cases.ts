@@ -5,6 +5,8 @@ import { query } from '../../entities/sql.ts';
 import { BackfillCreation, ScheduleCreation } from '../../schemas/schedule.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, makePool, makeQueue, makeTemplate, makeUser, makeWorker, startTask, submitOne, testEngines } from './factories.ts';
+import { ALERT_CASES } from './route-cases-alerts.ts';
+import { DETECTION_CASES } from './route-cases-detections.ts';
 import { DOCKER_ROUTE_CASES } from './route-cases-docker.ts';
 import { FLAMES_CASES } from './route-cases-flames.ts';
 import { LOG_ROUTE_CASES } from './route-cases-logs.ts';
@@ -13,7 +15,7 @@ import { SLA_CASES } from './route-cases-slas.ts';
 import { VIDEO_CASES } from './route-cases-video.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
-export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string }; owner?: true };
+export type RouteCase = { path: string; body?: Record<string, unknown>; raw?: { type: string; text: string | Buffer }; owner?: true };
 
 let made = 0;
 const fresh = (word: string): string => `${word}-${++made}`;
@@ -234,6 +236,8 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   requestRetention: fixed('/admin/retention', () => ({ dry_run: false })),
   listRetentionRuns: fixed('/admin/retention'),
   getRetentionRun: at((id) => `/admin/retention/${id}`, retentionRun),
+  ...DETECTION_CASES,
+  ...ALERT_CASES,
   ...LOG_ROUTE_CASES,
   ...DOCKER_ROUTE_CASES,
 };
