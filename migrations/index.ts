@@ -8,6 +8,7 @@ import { Migration0010Containers } from './0010-containers.ts';
 import { Migration0011Images } from './0011-images.ts';
 import { Migration0012Flames } from './0012-flames.ts';
 import { Migration0013Video } from './0013-video.ts';
+import { Migration0016Logs } from './0016-logs.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
@@ -21,4 +22,5 @@ export const migrations = [
   { name: '0011-images', class: Migration0011Images },
   { name: '0012-flames', class: Migration0012Flames },
   { name: '0013-video', class: Migration0013Video },
+  { name: '0016-logs', class: Migration0016Logs },
 ];
