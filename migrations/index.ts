@@ -13,6 +13,7 @@ import { Migration0012Flames } from './0012-flames.ts';
 import { Migration0013Video } from './0013-video.ts';
 import { Migration0014Detection } from './0014-detection.ts';
 import { Migration0015ScheduleExclusions } from './0015-schedule-exclusions.ts';
+import { Migration0016Logs } from './0016-logs.ts';
 import { Migration0017QuotaRounds } from './0017-quota-rounds.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
@@ -32,5 +33,6 @@ export const migrations = [
   { name: '0013-video', class: Migration0013Video },
   { name: '0014-detection', class: Migration0014Detection },
   { name: '0015-schedule-exclusions', class: Migration0015ScheduleExclusions },
+  { name: '0016-logs', class: Migration0016Logs },
   { name: '0017-quota-rounds', class: Migration0017QuotaRounds },
 ];
