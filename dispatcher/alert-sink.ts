@@ -20,6 +20,7 @@ function bodyOf({ user_id: _, fired_at, ...alert }: AlertNotice): string {
 export function createAlertSink(settings: Settings, fork: () => Em): AlertSink & { close(): Promise<void> } {
   const agent = createOutboundAgent(parseOutboundAllow(settings.OUTBOUND_ALLOW));
   let vault: Promise<Vault> | null = null;
+  let closing: Promise<void> | null = null;
   const secretFor = async (name: string, { user_id, rule_name }: AlertNotice, host: string): Promise<string> => {
     if (user_id === null) throw new EngineError('forbidden', `rule "${rule_name}": nobody's secrets sign for it; change it once`);
     vault ??= openVault(settings);
@@ -33,6 +34,9 @@ export function createAlertSink(settings: Settings, fork: () => Em): AlertSink &
       for (const name of secrets) keys.push(await secretFor(name, notice, new URL(url).hostname));
       await postAlert(agent, { url, id: notice.id, body: bodyOf(notice), keys, at: new Date() });
     },
-    close: () => agent.close(),
+    close: async () => {
+      closing ??= agent.close();
+      await closing;
+    },
   };
 }
