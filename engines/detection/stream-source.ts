@@ -25,10 +25,9 @@ export async function checkedStream(text: string, allow: OutboundAllow): Promise
   }
   const [first] = addresses;
   if (first && !['https:', 'rtsps:'].includes(url.protocol)) {
-    const literal = first.family === 6 ? `[${first.address}]` : first.address;
-    return text.replace(url.hostname, literal);
+    url.hostname = first.family === 6 ? `[${first.address}]` : first.address;
   }
-  return text;
+  return url.href;
 }
 
 async function resolve(host: string): Promise<{ address: string; family: number }[]> {

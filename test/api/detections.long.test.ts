@@ -26,7 +26,7 @@ beforeAll(async () => {
     api.em,
     `insert into detection_records (camera_id, session_id, frame_number, timestamp, person_count, hairnet_violations, saved_for, objects)
      select 'cam-' || n % $1, ($2::int8[])[n % $1 + 1], n / $1, to_timestamp($3::float8 / 1000) + n * ($4::float8 / $5) * interval '1 millisecond', n % 7,
-       case when n / $1 % 50 = 0 then 1 else 0 end, 'sample', jsonb_build_array(jsonb_build_object('track_id', n % 9, 'label', 'person', 'score', 0.9,
+       case when n / $1 % 50 = 0 then 1 else 0 end, 'sample', jsonb_build_array(jsonb_build_object('track_id', (n % 9)::text, 'label', 'person', 'score', 0.9,
        'box', jsonb_build_array(n % 640, n % 480, 60, 160), 'violations', '[]'::jsonb))
      from generate_series(0, $5::int4 - 1) n`,
     [CAMERAS, sessions, START, DAYS * DAY_MS, RECORDS],
@@ -49,7 +49,7 @@ async function pages(query_of: (at: string, later: string) => string): Promise<n
     const begun = performance.now();
     const { status, body } = await api.as(api.user).get(`/records?camera_id=cam-${n % CAMERAS}&limit=50&${query_of(from, later)}`);
     times.push(performance.now() - begun);
-    expect([status, body.items.length > 0]).toEqual([200, true]);
+    expect([status, body.detail, body.items?.length > 0]).toEqual([200, undefined, true]);
   }
   return times;
 }

@@ -289,7 +289,7 @@ export class Room {
 export async function openRoom(settings: Record<string, string> = {}): Promise<Room> {
   const db = await createTestDatabase();
   const data_dir = await mkdtemp(path.join(os.tmpdir(), 'orchestrator-room-'));
-  const room = new Room(db, data_dir, { ...settings, TEMPORAL_NAMESPACE: await makeNamespace() });
+  const room = new Room(db, data_dir, { ...settings, TEMPORAL_NAMESPACE: settings.TEMPORAL_NAMESPACE ?? (await makeNamespace()) });
   const sizes = { cpu: 64, memory_mb: 65_536 };
   await query(room.fork(), `insert into pools (name, total_cpu, total_memory) values ('aside', $1, $2)`, [sizes.cpu, sizes.memory_mb]);
   await query(room.fork(), `insert into queues (name, capacity, pool) values ('aside', 100, 'aside')`);

@@ -43,7 +43,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
   folder = await mkdtemp(path.join(os.tmpdir(), 'orchestrator-sla-'));
   temporal = await startTemporal(0);
-  room = await openRoom({ OUTBOUND_ALLOW: '127.0.0.0/8', LOG_LEVEL: 'info' });
+  room = await openRoom({ OUTBOUND_ALLOW: '127.0.0.0/8', LOG_LEVEL: 'info', TEMPORAL_NAMESPACE: 'default' });
   room.temporal_address = temporal.address;
   api_url = `http://127.0.0.1:${await freePort('127.0.0.1', 21_000)}`;
   await query(room.fork(), `update queues set capacity = $1 where name = 'default'`, [AT_ONCE]);
