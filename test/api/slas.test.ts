@@ -1,6 +1,5 @@
 import supertest from 'supertest';
 import { publishFeeds } from '../../commands/publish-feed.ts';
-import { sweepClocks } from '../../commands/sweep-slas.ts';
 import { query } from '../../entities/sql.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
 import { contextOf, makeTemplate, submitOne } from '../support/factories.ts';
@@ -8,6 +7,7 @@ import { receiveEvents, serve } from '../support/listening.ts';
 import { makeSchedule } from '../support/schedules.ts';
 import { storeTestSecret } from '../support/secrets.ts';
 import { age, attach, breaches, clocksOf } from '../support/slas.ts';
+import { sweepClocks } from '../support/sweep.ts';
 
 let api: TestApi;
 beforeAll(async () => {

@@ -8,7 +8,6 @@ import { checkInvariants } from '../../commands/invariants.ts';
 import { takeBackLoans } from '../../commands/lend-pool.ts';
 import { prepareBreach } from '../../commands/prepare-breach.ts';
 import { resumeDue } from '../../commands/resume-due.ts';
-import { sweepClocks } from '../../commands/sweep-slas.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
@@ -31,6 +30,7 @@ import {
 import { makeSchedule } from '../support/schedules.ts';
 import { storeTestSecret } from '../support/secrets.ts';
 import { age, attach, breaches, makeSla } from '../support/slas.ts';
+import { sweepClocks } from '../support/sweep.ts';
 
 let db: TestDatabase;
 let em: Em;

@@ -5,13 +5,13 @@ import { checkInvariants } from '../../commands/invariants.ts';
 import { previewRetention, requestRetention } from '../../commands/request-retention.ts';
 import { forgetKeys, type RetentionEnd, runRetention, scheduleRetention } from '../../commands/run-retention.ts';
 import { submitTasks } from '../../commands/submit-tasks.ts';
-import { sweepClocks } from '../../commands/sweep-slas.ts';
 import type { RetentionPolicy } from '../../core/retention.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeWorld, outcome, startTask, submission, submitOne, testEngines } from '../support/factories.ts';
 import { makeOldTasks, rowCounts } from '../support/old-rows.ts';
 import { age, attach, makeSla } from '../support/slas.ts';
+import { sweepClocks } from '../support/sweep.ts';
 
 const POLICY: RetentionPolicy = {
   idempotency_hours: 24,

@@ -8,13 +8,14 @@ import { holdTask, releaseTask } from '../../commands/hold-task.ts';
 import { refreshRunTimes } from '../../commands/refresh-run-times.ts';
 import { releaseDue } from '../../commands/release-due.ts';
 import { retryTask } from '../../commands/retry-task.ts';
-import { repairPauses, sweepClocks } from '../../commands/sweep-slas.ts';
+import { repairPauses } from '../../commands/sweep-slas.ts';
 import type { FinalInstanceStatus } from '../../core/states.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeTemplate, makeWorld, outcome, startTask, submit, submitOne } from '../support/factories.ts';
 import { openBlocker } from '../support/lock-probe.ts';
 import { age, attach, breaches, clocksOf, makeSla } from '../support/slas.ts';
+import { sweepClocks } from '../support/sweep.ts';
 
 let db: TestDatabase;
 let em: Em;

@@ -9,13 +9,13 @@ import { finishInstances } from '../../commands/finish-instances.ts';
 import { holdTask, releaseTask } from '../../commands/hold-task.ts';
 import { checkInvariants } from '../../commands/invariants.ts';
 import { rebindSla } from '../../commands/rebind-sla.ts';
-import { sweepClocks } from '../../commands/sweep-slas.ts';
 import { EngineError } from '../../core/errors.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { SlaChange } from '../../schemas/sla.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeQueue, makeWorld, outcome, submit } from '../support/factories.ts';
 import { age, attach, makeSla, slaContext } from '../support/slas.ts';
+import { sweepClocks } from '../support/sweep.ts';
 
 const given = Number(process.env.SLA_SEED);
 const SEEDS = given ? [given] : Array.from({ length: 6 }, () => randomInt(1, 1_000_000));

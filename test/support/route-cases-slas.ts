@@ -1,8 +1,8 @@
-import { sweepClocks } from '../../commands/sweep-slas.ts';
 import type { TestApi } from './api.ts';
 import { contextOf, submitOne } from './factories.ts';
 import type { RouteCase } from './route-cases.ts';
 import { age, breaches, makeSla } from './slas.ts';
+import { sweepClocks } from './sweep.ts';
 
 const WAITS = { kind: 'queue_wait', name: 'waits', limit_s: 60, stages: [50, 100], on_failure: 'void', pause_aware: true };
 let made = 0;
