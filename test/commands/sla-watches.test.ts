@@ -27,7 +27,7 @@ const fork = () => db.orm.em.fork() as Em;
 /** One round of all dispatchers. */
 async function look(): Promise<void> {
   for (let twice = 0; twice < 2; twice += 1) await syncWatches(fork());
-  await query(em, `update sla_watches set next_at = now()`);
+  await query(em, `update sla_watches set next_at = now() - interval '1 second'`);
   await Promise.all([sampleWatches(fork()), sampleWatches(fork()), sampleWatches(fork())]);
 }
 const watch = async (conditions: object[], to?: string): Promise<number> => {

@@ -68,7 +68,7 @@ const rowOf = async (key: string): Promise<Row> => {
 };
 const hook = async (key: string, secrets = ['new']) => await enqueueWebhook(em, notice(key), { url: receiver.url, secrets });
 /** Brings the next attempt of all that wait forward to now. */
-const hurry = async () => await query(em, `update deliveries set next_at = now() where state = 'waiting'`);
+const hurry = async () => await query(em, `update deliveries set next_at = now() - interval '1 second' where state = 'waiting'`);
 const mailTo = async (key: string, ...names: string[]) =>
   await enqueueEmail(em, notice(key), { to: names.map((name) => `${name}@example.org`) });
 
@@ -187,11 +187,11 @@ test('a target that fails by itself is left alone with all that waits for it, tr
     expect(receiver.received.length).toBeGreaterThanOrEqual(5);
     expect(receiver.received.length).toBeLessThanOrEqual(8);
     const seen = receiver.received.length;
-    await query(em, `update delivery_lanes set paused_until = now()`);
+    await query(em, `update delivery_lanes set paused_until = now() - interval '1 second'`);
     await one?.tick();
     expect(receiver.received.length).toBe(seen + 1);
     receiver.react = () => 200;
-    await query(em, `update delivery_lanes set paused_until = now()`);
+    await query(em, `update delivery_lanes set paused_until = now() - interval '1 second'`);
     await eventually(async () => {
       await one?.tick();
       expect(await countOf(em, `deliveries where state = 'waiting' and attempts = 0`)).toBe(0);
@@ -303,7 +303,7 @@ test('mail goes through a real SMTP server, under one message id; whom the serve
     expect(await rowOf('m2')).toMatchObject({ state: 'waiting', code: 'smtp_451' });
     expect(await rowOf('m3')).toMatchObject({ state: 'dead', code: 'smtp_550' });
     server.refuses.delete('busy@example.org');
-    await query(em, `update deliveries set next_at = now() where key = 'm1'`);
+    await query(em, `update deliveries set next_at = now() - interval '1 second' where key = 'm1'`);
     await one?.tick();
   });
   await server.close();
