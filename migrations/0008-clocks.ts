@@ -302,6 +302,8 @@ const repair = `create function sla_repair() returns int language plpgsql as $$
 declare
   hit uuid[];
 begin
+  if not exists (select 1 from queues where status = 'hold' union all select 1 from pools where status = 'hold')
+    and not exists (select 1 from sla_clocks where paused_at is not null and stopped_at is null) then return 0; end if;
   select array_agg(distinct task_id) into hit from (
     select c.task_id from queues q join pools o on o.name = q.pool join tasks t on t.queue = q.name and t.status in ('pending', 'queued')
       join sla_clocks c on c.task_id = t.uuid and c.stopped_at is null and c.paused_at is null and c.due_at is not null
@@ -356,7 +358,12 @@ end $$`;
  * Plans of these are kept by each connection for as long as it lives; one made while the tables were small would read them whole, for every task of a batch, when they have grown.
  */
 export const byIndex = (functions: readonly string[]): string[] =>
-  functions.map((name) => `alter function ${name} set enable_seqscan = off`);
+  functions.flatMap((name) => [`alter function ${name} set enable_seqscan = off`, `alter function ${name} set enable_material = off`]);
+
+/** These look at everything, once in a while: they are planned each time, for tables as large as they are then. */
+const PLANNED_ANEW = ['sla_sweep(int)', 'sla_repair()', 'sla_predict()'].map(
+  (name) => `alter function ${name} set plan_cache_mode = force_custom_plan`,
+);
 
 const BY_INDEX = [
   'sla_fire(bigint[], timestamptz)',
@@ -389,6 +396,7 @@ export const SLA_CLOCKS = [
   repair,
   predict,
   ...byIndex(BY_INDEX),
+  ...PLANNED_ANEW,
 ];
 
 export const SLA_CLOCKS_DOWN = [
