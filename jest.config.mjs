@@ -8,7 +8,8 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/.data/'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  maxWorkers: 2,
+  // Tests of whole processes mostly wait: two cores are enough for three.
+  maxWorkers: 3,
   testTimeout: 60_000,
   coverageProvider: 'v8',
   collectCoverageFrom: [

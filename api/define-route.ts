@@ -7,6 +7,7 @@ import type { Vault } from '../commands/secrets-vault.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
+import type { LargeBody } from './read-body.ts';
 
 /** The least role that may call a route. Within it, tasks and instances are scoped to their owner in SQL unless the actor sees all. */
 export type Rights = 'user' | 'operator' | 'admin';
@@ -91,8 +92,8 @@ type RouteSpec<P extends z.ZodType, Q extends z.ZodType, H extends z.ZodType, B 
   query?: Q;
   headers?: H;
   body?: B;
-  /** Submitting batches needs more than the 256 kB and 10,000 values of other routes. */
-  large_body?: boolean;
+  /** Submitting batches needs more than the 256 kB and 10,000 values of other routes; some bodies need longer strings than 64 kB. */
+  large_body?: LargeBody;
   /** Instead of `body`: the handler reads the bytes itself, as `raw`. */
   raw_body?: RawBodyRule;
   response: Response<R>;

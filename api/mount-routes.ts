@@ -32,7 +32,7 @@ export function mountRoutes(routes: readonly Route[], parts: RouteParts): Router
   const streams = limitStreams();
   for (const route of routes) {
     const limits = isEndless(route) ? [perUser, streams] : [perUser];
-    const body = route.raw_body ? [readRawBody(route.raw_body)] : readBody(route.large_body ?? false);
+    const body = route.raw_body ? [readRawBody(route.raw_body)] : readBody(route.large_body);
     const chain = [noteRoute(route), authenticate(route, parts.authenticator), ...limits, ...body, run(route, parts)];
     router[route.method](expressPath(route.path), ...chain);
   }

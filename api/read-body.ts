@@ -5,6 +5,15 @@ import { refuse } from './problem.ts';
 
 const SMALL = { bytes: 262_144, limits: BODY_LIMITS };
 const LARGE = { bytes: 8_388_608, limits: { ...BODY_LIMITS, nodes: 200_000 } };
+
+/** `text_bytes`: UTF-8 bytes of one string, where the route takes longer ones than others do. */
+export type LargeBody = boolean | { text_bytes: number };
+
+function limitsOf(large: LargeBody | undefined): typeof SMALL {
+  if (!large) return SMALL;
+  return typeof large === 'object' ? { ...LARGE, limits: { ...LARGE.limits, ...large } } : LARGE;
+}
+
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
 const hasBody = (req: Request): boolean => req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
@@ -45,8 +54,8 @@ export function parseBody(text: string, limits: JsonLimits): unknown {
 }
 
 /** Middleware: reads a JSON body into `req.body` (undefined without one). Anything but JSON is refused before it is read. */
-export function readBody(large: boolean): RequestHandler[] {
-  const { bytes, limits } = large ? LARGE : SMALL;
+export function readBody(large: LargeBody | undefined): RequestHandler[] {
+  const { bytes, limits } = limitsOf(large);
   const refuseOthers = (req: Request, _res: Response, next: NextFunction) => {
     const type = req.headers['content-type'] ?? '';
     next(

@@ -11,6 +11,7 @@ import { describeMachine, type Report, tableOf, writeJson } from './report.ts';
 import { type Servers, startServers } from './servers.ts';
 import { parseSettings, type Settings } from './settings.ts';
 import { type Sides, startSides } from './sides.ts';
+import { measureSlaLag } from './sla-lag.ts';
 import { COUNTING, startCounting, statementUses } from './statements.ts';
 import { measureSubmits } from './submit-latency.ts';
 import { measureThroughput } from './throughput.ts';
@@ -27,11 +28,12 @@ async function measureAll(sides: Sides, settings: Settings): Promise<Pick<Report
   const release = wanted.has('release') ? await measureRelease(sides, settings, say) : null;
   const passes = wanted.has('passes') ? await measurePasses(sides, settings, say) : null;
   const flames = wanted.has('flames') ? await measureFlames(sides, settings, say) : null;
+  const sla = wanted.has('sla') ? await measureSlaLag(sides, settings, say) : null;
   const memory = measureMemory(sides.roles);
-  const groups = [throughput, submit, idle, release, passes, flames];
+  const groups = [throughput, submit, idle, release, passes, flames, sla];
   return {
     figures: groups.flatMap((group) => group?.figures ?? []).concat(memory),
-    raw: { throughput, submit, idle, release, passes, flames },
+    raw: { throughput, submit, idle, release, passes, flames, sla },
   };
 }
 

@@ -15,7 +15,7 @@ export type Sizes = {
 };
 
 /** What can be measured by itself. */
-export const GROUPS = ['throughput', 'idle', 'submit', 'release', 'passes', 'flames'] as const;
+export const GROUPS = ['throughput', 'idle', 'submit', 'release', 'passes', 'flames', 'sla'] as const;
 export type Group = (typeof GROUPS)[number];
 
 /** `only`: which groups; `json`: file to write; `strict`: fail when a bar was missed or a figure refused; `profile`: folder for CPU profiles of the

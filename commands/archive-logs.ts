@@ -101,11 +101,14 @@ async function clearDefault(options: ArchiveOptions, cutoff: string): Promise<vo
   });
 }
 
+/** Removed long ago, or of an Engine that has not come back for as long. */
+const UNSEEN = 'coalesce(t.removed_at, t.last_seen) < $1::timestamptz';
+
 /** Tables whose old rows go one by one; each with its file. `created_at` stands in all of them. */
 const ROWS: readonly { name: string; where: string; days: keyof Omit<ArchivePolicy, 'archive'> }[] = [
   { name: 'docker_image_log', where: `t.status <> 'started' and t.ended_at < $1::timestamptz`, days: 'image_log_days' },
-  { name: 'docker_container', where: 't.removed_at < $1::timestamptz', days: 'segment_days' },
-  { name: 'docker_image', where: 't.removed_at < $1::timestamptz', days: 'segment_days' },
+  { name: 'docker_container', where: UNSEEN, days: 'segment_days' },
+  { name: 'docker_image', where: UNSEEN, days: 'segment_days' },
 ];
 
 async function removeRows(options: ArchiveOptions, { name, where }: (typeof ROWS)[number], cutoff: string): Promise<void> {
@@ -116,13 +119,18 @@ async function removeRows(options: ArchiveOptions, { name, where }: (typeof ROWS
   });
 }
 
-/** Sources without segments and figures that fell to zero say nothing any more; a source takes its templates along. */
+/**
+ * Sources without segments, templates without messages and figures that fell to zero say nothing any more; a source takes its templates along. A source that is being
+ * read stays as long as an Engine has its container: where the reading stands is kept there. Whoever else reads, writes within that time.
+ */
 const EMPTY: readonly (readonly [table: string, sql: string])[] = [
   [
     'container_log_source',
-    `delete from container_log_source s where s.status <> 'reading' and s.updated_at < $1::timestamptz
+    `delete from container_log_source s where s.updated_at < $1::timestamptz
+       and not (s.status = 'reading' and exists (select from docker_container c where c.container_id = s.container_id and c.removed_at is null and c.last_seen >= $1::timestamptz))
        and not exists (select 1 from container_log_segment g where g.source_id = s.id) returning 1`,
   ],
+  ['log_template', 'delete from log_template where last_seen < $1::timestamptz and updated_at < $1::timestamptz returning 1'],
   ['log_stats_hourly', `delete from log_stats_hourly where count = 0 and updated_at < $1::timestamptz returning 1`],
 ];
 

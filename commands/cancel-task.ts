@@ -1,14 +1,12 @@
-import { ended } from '../core/outcome.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { CancelWish } from '../schemas/task.ts';
 import { actorName, type CommandContext } from './context.ts';
-import { STOP_MARGIN_S } from './end-overdue.ts';
-import { finishInstances } from './finish-instances.ts';
 import { lockTask, refuseFinal } from './lock-task.ts';
+import { type Stop, stopInstance } from './stop-instance.ts';
 import { writeAudit } from './write-audit.ts';
 
-/** `unclaimed`: whether an instance that no worker has begun ends at once, or is left to the worker. */
-export type Cancellation = CancelWish & { unclaimed?: 'end' | 'leave' };
+/** A wish, and what becomes of an instance that no worker has begun. */
+export type Cancellation = CancelWish & Pick<Stop, 'unclaimed'>;
 
 /**
  * Cancels a task. Waiting ones are cancelled at once, as are those whose instance no worker has claimed; running ones are asked to stop, which
@@ -24,7 +22,7 @@ export async function cancelTask(ctx: CommandContext, uuid: string, wish: Cancel
     const row = await lockTask(em, ctx, uuid);
     if (row.status === 'cancelled') return;
     refuseFinal(row, 'cancelled');
-    if (row.status === 'processing') await stopInstance(em, { ctx, uuid, reason, grace_s, unclaimed });
+    if (row.status === 'processing') await stopInstance(em, ctx, { uuid, reason, grace_s, unclaimed, as: null });
     else await cancelWaiting(em, { ctx, uuid, reason, from: row.status });
     await writeAudit(em, {
       actor: actorName(ctx.actor),
@@ -36,31 +34,6 @@ export async function cancelTask(ctx: CommandContext, uuid: string, wish: Cancel
       after: { cancel_requested: true, reason, grace_s },
     });
   });
-}
-
-type Stop = Cancellation & { ctx: CommandContext; uuid: string };
-
-async function stopInstance(em: Em, { ctx, uuid, reason, grace_s, unclaimed = 'end' }: Stop): Promise<void> {
-  await query(
-    em,
-    `update tasks set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancel_reason = $2 where uuid = $1`,
-    [uuid, reason],
-  );
-  const rows = await query<{ runid: string; status: string }>(
-    em,
-    `update instances set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), cancel_grace_s = least(cancel_grace_s, $2::int4),
-       stop_by = least(stop_by, clock_timestamp() + make_interval(secs => coalesce($2::int4, 0) + ${STOP_MARGIN_S}))
-     where task_id = $1 and status in ('starting', 'running') returning runid, status`,
-    [uuid, grace_s],
-  );
-  if (unclaimed === 'leave') return;
-  const starting = rows.filter((row) => row.status === 'starting');
-  const outcome = ended('cancelled', { code: 'cancelled', message: 'cancelled before a worker took it' });
-  await finishInstances(
-    em,
-    starting.map(({ runid }) => ({ runid, lease_epoch: null, outcome })),
-    actorName(ctx.actor),
-  );
 }
 
 type Waiting = { ctx: CommandContext; uuid: string; reason: string | null; from: string };

@@ -4,6 +4,7 @@ import { findSchedule, type PlainSchedule } from '../entities/schedule.queries.t
 import { type Em, query } from '../entities/sql.ts';
 import type { ScheduleChange } from '../schemas/schedule.ts';
 import { audited } from './audited.ts';
+import { checkBinding } from './check-sla-binding.ts';
 import type { CommandContext } from './context.ts';
 import { fireLocked } from './fire-occurrence.ts';
 import { lockOwnSchedule, type ScheduleRow, storeProgress } from './schedule-row.ts';
@@ -29,6 +30,7 @@ export async function changeSchedule(
     if (row.status === 'active') await fireLocked(em, row, engines);
     const changed = merged(row, change);
     await checkScheduleText({ ...ctx, em }, changed, engines);
+    await checkBinding({ em, actor: ctx.actor }, { sla_id: change.sla_id, scope: 'schedule' });
     await store(em, changed);
     const schedule = (await findSchedule(em, id, { user_id: null })) as PlainSchedule;
     return { before, after: schedule, result: schedule };

@@ -1,6 +1,7 @@
 import { EngineError } from '../core/errors.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { TaskChange } from '../schemas/task.ts';
+import { checkBinding } from './check-sla-binding.ts';
 import { actorName, type CommandContext } from './context.ts';
 import { type LockedTask, lockTask, refuseFinal } from './lock-task.ts';
 import { placeWaiting } from './place-waiting.ts';
@@ -25,6 +26,7 @@ export async function changeTask(ctx: CommandContext, uuid: string, change: Task
     refuseFinal(task, 'changed');
     refuseUnderWay(task, change);
     if (change.queue !== undefined && change.queue !== task.queue) await refuseClosedQueue(em, task, change.queue);
+    await checkBinding({ em, actor: ctx.actor }, { sla_id: change.sla_id, scope: 'task' });
     const before = await valuesOf(em, uuid, change);
     await query(em, CHANGE, [uuid, ...columns(change)]);
     await placeWaiting(em, { uuid, why: 'changed', actor: actorName(ctx.actor) });
@@ -63,6 +65,7 @@ const COLUMNS = [
   'start_timeout_s',
   'total_timeout_s',
   'deadline',
+  'sla_id',
 ] as const;
 
 /** For each column whether it changes, and its new value: null may mean "take it away". */
@@ -85,10 +88,11 @@ with c as (
     case when $14 then $15::int4 else t.start_timeout_s end as start_timeout_s,
     case when $16 then $17::int4 else t.total_timeout_s end as total_timeout_s,
     case when $18 then $19::timestamptz else t.deadline end as deadline,
+    case when $20 then $21::int4 else t.sla_id end as sla_id,
     case when $10 and t.attempt = 0 then greatest(least(t.eligible_at, now()), $11::timestamptz) else t.eligible_at end as eligible_at
   from tasks t where t.uuid = $1)
 update tasks set priority = c.priority, queue = c.queue, timeout = c.timeout, tags = c.tags, not_before = c.not_before,
   queue_timeout_s = c.queue_timeout_s, start_timeout_s = c.start_timeout_s, total_timeout_s = c.total_timeout_s, eligible_at = c.eligible_at,
-  deadline = c.deadline, vtime = task_vtime(c.eligible_at, c.priority, q.step_s, c.deadline, c.timeout, tasks.template),
+  sla_id = c.sla_id, deadline = c.deadline, vtime = task_vtime(c.eligible_at, c.priority, q.step_s, c.deadline, c.timeout, tasks.template),
   need = split_part(tasks.need, '|user ', 1) || case when q.fairness = 'user' then '|user ' || tasks.user_id else '' end
 from c join queues q on q.name = c.queue where tasks.uuid = c.uuid`;

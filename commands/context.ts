@@ -3,7 +3,14 @@ import type { Em } from '../entities/sql.ts';
 import type { Submitting } from './submitting.ts';
 
 /** Who acts. `rights`: see `User`. */
-export type Actor = { id: number; username: string; role: 'admin' | 'operator' | 'user'; rights: readonly string[] };
+export type Actor = {
+  id: number;
+  username: string;
+  role: 'admin' | 'operator' | 'user';
+  rights: readonly string[];
+  /** What acts in the user's name, such as `sla:nightly`; absent: the user. */
+  acts_as?: string;
+};
 
 /**
  * What every command gets: the database, who acts, and the request it belongs to (null outside a request). `submitting`: what a process that submits much
@@ -12,7 +19,7 @@ export type Actor = { id: number; username: string; role: 'admin' | 'operator' |
 export type CommandContext = { em: Em; actor: Actor; request_id: string | null; submitting?: Submitting; lost_after_s?: number };
 
 /** The actor as history and audit rows spell it. */
-export const actorName = (actor: Pick<Actor, 'username'>): string => `user:${actor.username}`;
+export const actorName = (actor: Pick<Actor, 'username' | 'acts_as'>): string => actor.acts_as ?? `user:${actor.username}`;
 
 /** True for administrators and for those granted the right. */
 export const hasRight = (actor: Pick<Actor, 'role' | 'rights'>, right: string): boolean =>

@@ -5,6 +5,7 @@ import { findSchedule, type PlainSchedule } from '../entities/schedule.queries.t
 import { type Em, query } from '../entities/sql.ts';
 import type { ScheduleCreation } from '../schemas/schedule.ts';
 import { audited } from './audited.ts';
+import { checkBinding } from './check-sla-binding.ts';
 import type { CommandContext } from './context.ts';
 import { type ScheduleRow, storeProgress } from './schedule-row.ts';
 import { checkScheduleText, columnValues, TEXT_COLUMNS, textOf } from './schedule-text.ts';
@@ -18,6 +19,7 @@ export async function createSchedule(ctx: CommandContext, creation: ScheduleCrea
   return await audited(ctx, { action: 'schedule.create', subject_type: 'schedule', subject_id: id }, async (em) => {
     const row = await draft(em, { ctx, id, creation });
     await checkScheduleText({ ...ctx, em }, row, engines);
+    await checkBinding({ em, actor: ctx.actor }, { sla_id: row.sla_id, scope: 'schedule' });
     const made = await query(em, INSERT, [id, ctx.actor.id, row.status, new Date(row.now).toISOString(), ...columnValues(row)]);
     if (made.length === 0) throw new EngineError('conflict', `schedule "${creation.name}": you have another one of that name`);
     await storeProgress(em, row);

@@ -6,6 +6,7 @@ import { findTemplateDetail } from '../entities/template.queries.ts';
 import { storedRate } from '../schemas/rate-limit.ts';
 import type { TemplateCreation, TemplateDetail } from '../schemas/template.ts';
 import { audited } from './audited.ts';
+import { checkBinding, refuseCycles } from './check-sla-binding.ts';
 import { type CommandContext, requireEngineRight } from './context.ts';
 import { clocksOf, insertVersion, refuseUnbatchable, type VersionContent } from './insert-template-version.ts';
 import { checkDefinition } from './parameter-schema.ts';
@@ -22,22 +23,25 @@ export async function createTemplate(ctx: CommandContext, creation: TemplateCrea
   checkDefinition(engine, content.schema, content.parameters);
   refuseUnbatchable(engine, content.batchable);
   return await audited(ctx, { action: 'template.create', subject_type: 'template', subject_id: creation.name }, async (em) => {
+    await checkBinding({ em, actor: ctx.actor }, { sla_id: creation.sla_id, scope: 'template' });
     const head = [
       creation.name,
       engine.kind,
       creation.description ?? '',
       JSON.stringify(content.schema),
       JSON.stringify(content.parameters),
+      creation.sla_id ?? null,
     ];
     const made = await query(em, INSERT, head);
     if (made.length === 0) throw new EngineError('conflict', `template "${creation.name}": exists already; POST a new version`);
     await insertVersion(em, { template: creation.name, version: 1, content });
+    if (creation.sla_id) await refuseCycles(em, creation.sla_id, '/sla_id');
     const detail = (await findTemplateDetail(em, creation.name)) as TemplateDetail;
     return { before: null, after: { ...detail, versions: undefined }, result: detail };
   });
 }
 
-const INSERT = `insert into templates (name, engine, description, schema, parameters) values ($1, $2, $3, $4::jsonb, $5::jsonb)
+const INSERT = `insert into templates (name, engine, description, schema, parameters, sla_id) values ($1, $2, $3, $4::jsonb, $5::jsonb, $6)
   on conflict do nothing returning name`;
 
 function knownEngine(engines: Engines, kind: string): Engine {

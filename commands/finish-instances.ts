@@ -109,7 +109,7 @@ with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.concurrency_key, t.quota_cost,
+  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.stop_as, t.concurrency_key, t.quota_cost,
     t.losses, coalesce((t.retry_policy->>'max_losses')::int4, ${MOST_LOSSES}) as max_losses
   from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
@@ -123,11 +123,15 @@ ui as (
   from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
   where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
   returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged, f.next,
-    instances.progress, locked.held, locked.cancel, locked.concurrency_key, locked.quota_cost, locked.max_losses,
+    instances.progress, locked.held, locked.cancel, locked.stop_as, locked.concurrency_key, locked.quota_cost, locked.max_losses,
     case when f.status <> 'lost' then 0 when f.code = 'worker_lost' and old.status = 'running' then locked.losses + 1 else locked.losses end as losses),
 i as (
-  select ui.*, killer.yes as killer, case when ui.next in ('queued', 'pending') and ui.cancel then 'cancelled'
-    when killer.yes then 'failed' when ui.next = 'queued' and ui.held then 'pending' else ui.next end as decided
+  select ui.*, killer.yes as killer, case
+    when ui.stop_as = 'failed' and ui.next <> 'completed' then 'failed'
+    when ui.stop_as = 'retry' and ui.next in ('cancelled', 'failed') and ui.code <> 'total_timeout' then case when ui.held then 'pending' else 'queued' end
+    when ui.next in ('queued', 'pending') and ui.cancel and ui.stop_as is null then 'cancelled'
+    when killer.yes then 'failed'
+    when ui.next = 'queued' and ui.held then 'pending' else ui.next end as decided
   from ui, lateral (select ui.next = 'queued' and not ui.cancel and ui.status = 'lost' and ui.losses >= ui.max_losses as yes) killer),
 lg as (
   select grants.runid, grants.queue, grants.pool, grants.worker, grants.cpu, grants.memory_mb, i.status
@@ -162,12 +166,14 @@ t as (
   update tasks set
     status = i.decided,
     pending_reason = case when i.decided = 'pending' then case when i.held then 'hold' else 'retry' end end,
-    status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' then coalesce(tasks.cancel_reason, i.code)
+    status_reason = case when i.decided = 'completed' then null when i.decided = 'cancelled' or tasks.stop_as = 'failed' then coalesce(tasks.cancel_reason, i.code)
       when i.killer then 'worker_killer' else i.code end,
     not_before = case when i.decided = 'pending' then clock_timestamp() + make_interval(secs => i.delay_s) else tasks.not_before end,
     queued_at = case when i.decided = 'queued' then clock_timestamp() else tasks.queued_at end,
     completed_at = case when i.decided in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
     retries_used = tasks.retries_used + i.charged,
+    cancel_requested_at = case when tasks.stop_as is null then tasks.cancel_requested_at end,
+    stop_as = null,
     start_timeouts = case when i.code = 'start_timeout' then tasks.start_timeouts + 1 else 0 end,
     losses = i.losses,
     progress = case when tasks.total_scenes > 0 then greatest(tasks.progress, i.progress) else i.progress end,

@@ -29,7 +29,7 @@ export type Inserts = Pick<Gatherer<Insertion, Inserted>, 'add'>;
 
 /** Whether a request may share a statement with others: what may fail by itself, or needs a transaction, may not. */
 export const isGroupable = ({ prepared, keys }: Insertion): boolean =>
-  prepared.length <= FEW && keys.length <= 1 && costOf(prepared) === 0 && !prepared.some(({ wiring }) => wiring);
+  prepared.length <= FEW && keys.length <= 1 && costOf(prepared) === 0 && !prepared.some(({ wiring, item }) => wiring || item.sla_id);
 
 /** Statements that the database refused have done nothing; of others, whose answer was lost, nobody knows. */
 export const makeInserts = (fork: () => Em): Inserts =>

@@ -1,4 +1,5 @@
 import { type Em, query } from '../entities/sql.ts';
+import { SLA_INVARIANTS } from './invariants-sla.ts';
 
 /** One promise of the engine: `violations` lists up to 20 offenders, and is empty while the promise holds. */
 export type InvariantResult = { name: string; promise: string; violations: Record<string, unknown>[] };
@@ -143,7 +144,7 @@ export async function checkInvariants(em: Em): Promise<InvariantResult[]> {
   return await em.transactional(
     async (tx) => {
       const results: InvariantResult[] = [];
-      for (const { name, promise, sql } of INVARIANTS) {
+      for (const { name, promise, sql } of [...INVARIANTS, ...SLA_INVARIANTS]) {
         results.push({ name, promise, violations: await query(tx as Em, `select * from (${sql}) offenders limit 20`) });
       }
       return results;

@@ -48,12 +48,19 @@ export async function countSegments(em: Em, wanted: StatsWanted): Promise<Omit<L
 
 type Range = { from: number; to: number };
 
-/** The range in whole hours; what the caller left open is as wide as the segments are. */
+/** How far back a range without a beginning goes: to the first segment, or as far as the interval that was asked for can show. */
+function reachOf({ interval }: TrendWanted, first: number | null, to: number | null): number | null {
+  if (first === null || to === null || interval === undefined) return first;
+  return Math.max(first, to - MOST_POINTS * HOURS[interval] * HOUR_MS);
+}
+
+/** The range in whole hours; what the caller left open is as wide as the segments are, but no clock gone wrong stretches it. */
 async function rangeOf(em: Em, wanted: TrendWanted): Promise<Range | null> {
-  const sql = `select extract(epoch from min(h.hour))::float8 * 1000 as first, extract(epoch from max(h.hour))::float8 * 1000 as last from log_stats_hourly h where ${WHERE}`;
+  const sql = `select extract(epoch from min(h.hour))::float8 * 1000 as first, extract(epoch from max(h.hour))::float8 * 1000 as last from log_stats_hourly h
+    where ${WHERE} and h.hour < now() + interval '1 day'`;
   const [found] = await queryOnce<{ first: number | null; last: number | null }>(em, sql, values(wanted));
-  const from = wanted.from ? Math.floor(Date.parse(wanted.from) / HOUR_MS) * HOUR_MS : (found?.first ?? null);
   const to = wanted.to ? Math.ceil(Date.parse(wanted.to) / HOUR_MS) * HOUR_MS : found?.last == null ? null : found.last + HOUR_MS;
+  const from = wanted.from ? Math.floor(Date.parse(wanted.from) / HOUR_MS) * HOUR_MS : reachOf(wanted, found?.first ?? null, to);
   return from === null || to === null || to <= from ? null : { from, to };
 }
 

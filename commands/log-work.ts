@@ -51,21 +51,50 @@ type InstanceRow = {
   ended: boolean;
 };
 
-const INSTANCES = `
-select i.runid, t.user_id::float8 as user_id, c.container_id, c.container_name, c.docker_id, i.status not in ('starting', 'running') as ended
+/** Short work ends between two looks; what ended so lately is looked for at each of them. */
+const LATELY = `interval '2 hours'`;
+
+const FACTS = `
+select i.runid, t.user_id::float8 as user_id, coalesce(s.container_id, c.container_id) as container_id, coalesce(s.container_name, c.container_name) as container_name,
+  c.docker_id, i.status not in ('starting', 'running') as ended
 from instances i join tasks t on t.uuid = i.task_id left join docker_container c on c.runid = i.runid
-where i.worker = $1 and t.type = 'docker' and i.created_at > now() - interval '2 days'
-  and (i.status in ('starting', 'running') or i.end_time > now() - interval '1 hour')
-  and not exists (select 1 from container_log_source s where s.container_id = coalesce(c.container_id, 'orch-' || i.runid) and s.identity = 'instance/' || i.runid
-    and s.status <> 'reading')
-order by i.created_at limit 200`;
+left join container_log_source s on s.runid = i.runid and s.kind = 'instance'
+where t.type = 'docker' and (s.id is null or s.status = 'reading')`;
+
+/** Those of this worker that run or have just ended, and, of any worker, those whose reading was broken off. */
+const AT_HAND = `
+select * from (${FACTS} and i.worker = $1 and i.status in ('starting', 'running') order by i.created_at limit 200) a
+union select * from (${FACTS} and i.worker = $1 and i.end_time is not null and i.created_at > now() - ${LATELY} order by i.created_at limit 200) b
+union select * from (${FACTS} and s.status = 'reading' and i.end_time < now() - interval '1 minute' order by s.id limit 200) c`;
+
+/** Of any worker, those that ended since $1 and that nobody has begun to read. */
+const LEFT_OUT = `${FACTS} and s.id is null and i.end_time > $1::timestamptz and i.end_time < now() - interval '1 minute' order by i.created_at limit 200`;
 
 /** An instance whose output is to be read, and the source that it is. `ended`: nothing more will come. */
 export type InstanceReading = { runid: string; spec: SourceSpec; ended: boolean };
 
-/** Docker instances of this worker whose output is not read to its end. One that runs is taken up when its container is known. */
-export async function instancesToRead(em: Em, worker: string): Promise<InstanceReading[]> {
-  const rows = await query<InstanceRow>(em, INSTANCES, [worker]);
-  const readable = rows.filter(({ container_id, ended }) => container_id !== null || ended);
+/** One that runs is taken up when its container is known. */
+function readingsOf(rows: readonly InstanceRow[]): InstanceReading[] {
+  const readable = [
+    ...new Map(rows.filter(({ container_id, ended }) => container_id !== null || ended).map((row) => [row.runid, row])).values(),
+  ];
   return readable.map(({ ended, ...facts }) => ({ runid: facts.runid, ended, spec: { ...instanceSpec(facts), requested_by: 'worker' } }));
+}
+
+/** Docker instances whose output is not read to its end: those of this worker, and those that another has left. */
+export const instancesToRead = async (em: Em, worker: string): Promise<InstanceReading[]> =>
+  readingsOf(await query<InstanceRow>(em, AT_HAND, [worker]));
+
+/** Docker instances that ended since then and that no worker has begun to read: theirs was away. Reads far back, so it is for now and then. */
+export const instancesLeftOut = async (em: Em, since: Date): Promise<InstanceReading[]> =>
+  readingsOf(await query<InstanceRow>(em, LEFT_OUT, [since.toISOString()]));
+
+/** Does the work unless another worker is at the same instance. @returns whether it did */
+export async function aloneAtInstance(em: Em, runid: string, work: () => Promise<void>): Promise<boolean> {
+  return await em.transactional(async (tx) => {
+    await query(tx as Em, `set local idle_in_transaction_session_timeout = '10min'`);
+    const [row] = await query<{ ok: boolean }>(tx as Em, 'select pg_try_advisory_xact_lock(hashtextextended($1, 16)) as ok', [runid]);
+    if (row?.ok) await work();
+    return row?.ok ?? false;
+  });
 }

@@ -9,10 +9,10 @@ export async function refreshRunTimes(em: Em): Promise<number> {
 }
 
 const REFRESH = `
-insert into template_runtimes (template, p50_s, p90_s, samples)
-select t.name, s.p50_s, s.p90_s, s.samples from templates t left join template_runtimes r on r.template = t.name, lateral (
+insert into template_runtimes (template, p50_s, p90_s, p95_s, samples)
+select t.name, s.p50_s, s.p90_s, s.p95_s, s.samples from templates t left join template_runtimes r on r.template = t.name, lateral (
   select percentile_cont(0.5) within group (order by run_s) as p50_s, percentile_cont(0.9) within group (order by run_s) as p90_s,
-    count(*)::int4 as samples
+    percentile_cont(0.95) within group (order by run_s) as p95_s, count(*)::int4 as samples
   from (
     select extract(epoch from i.end_time - i.start_time)::float8 as run_s from (
       select uuid, attempt from tasks where template = t.name and status = 'completed' order by completed_at desc limit 200) last
@@ -20,5 +20,5 @@ select t.name, s.p50_s, s.p90_s, s.samples from templates t left join template_r
 where (r.template is null or r.updated_at < now() - interval '5 seconds') and s.samples > 0 and exists (
   select 1 from tasks where template = t.name and status = 'completed' and completed_at > coalesce(r.updated_at - interval '1 second', '-infinity'))
 order by t.name
-on conflict (template) do update set p50_s = excluded.p50_s, p90_s = excluded.p90_s, samples = excluded.samples, updated_at = now()
+on conflict (template) do update set p50_s = excluded.p50_s, p90_s = excluded.p90_s, p95_s = excluded.p95_s, samples = excluded.samples, updated_at = now()
 returning template`;

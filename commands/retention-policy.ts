@@ -12,7 +12,8 @@ type Names =
   | 'RETENTION_INSTANCE_DAYS'
   | 'RETENTION_TASK_DAYS'
   | 'RETENTION_AUDIT_DAYS'
-  | 'RETENTION_FLAMES_LOG_DAYS';
+  | 'RETENTION_FLAMES_LOG_DAYS'
+  | 'RETENTION_NOTICE_DAYS';
 export type RetentionSettings = Pick<Config, Names>;
 export type ArchiveSettings = Pick<Config, 'RETENTION_SEGMENT_DAYS' | 'RETENTION_IMAGE_LOG_DAYS' | 'LOG_ARCHIVE'>;
 
@@ -37,4 +38,5 @@ export const retentionPolicy = (config: RetentionSettings): RetentionPolicy => (
     alert_days: config.RETENTION_ALERT_DAYS,
   },
   flames_log_days: config.RETENTION_FLAMES_LOG_DAYS,
+  notice_days: config.RETENTION_NOTICE_DAYS,
 });

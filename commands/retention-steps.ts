@@ -2,6 +2,7 @@ import type { Cutoffs, Retained } from '../core/retention.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
 import { DETECTION_STARTS, DETECTION_STEPS } from './detection-retention.ts';
 import { FLAMES_STEPS } from './retention-flames.ts';
+import { NOTICE_STEPS } from './retention-notices.ts';
 
 /** Where a run goes on within a table: the creation time and key of the last row that it looked at; null: from the oldest. */
 export type Place = { created_at: string; key: string };
@@ -44,6 +45,7 @@ const LAST = (key: string): string => `(select to_jsonb(x) from (select created_
  * left is without gaps at every moment; the history of a task goes with it, since half of one would not add up.
  */
 export const STEPS: Record<Retained, Step> = {
+  ...NOTICE_STEPS,
   ...FLAMES_STEPS,
   idempotency_keys: {
     size: BATCH,
@@ -114,6 +116,10 @@ const START: Record<Retained, string> = {
   instances: '00000000-0000-0000-0000-000000000000',
   tasks: '00000000-0000-0000-0000-000000000000',
   audit_log: '0',
+  notifications: '0',
+  deliveries: '00000000-0000-0000-0000-000000000000',
+  breaches: '00000000-0000-0000-0000-000000000000',
+  pool_resizes: '0',
   ...DETECTION_STARTS,
 };
 

@@ -5,7 +5,7 @@ import type { Em } from '../entities/sql.ts';
 import type { SegmentBatch } from '../schemas/log-segment.ts';
 import { actorName, type CommandContext, seesAll } from './context.ts';
 import { statisticsCache } from './log-statistics.ts';
-import { openLogSource } from './open-log-source.ts';
+import { endLogSource, openLogSource } from './open-log-source.ts';
 import { SegmentStore } from './store-segments.ts';
 import { writeAudit } from './write-audit.ts';
 
@@ -44,11 +44,15 @@ function segmentOf(item: Item, now: number): Segment {
   };
 }
 
-/** Keeps segments that were made elsewhere. A line of a container that is stored already stays as it is. @returns how many were new */
+/** Each month has a source of its own: its segments are filed, and go, with the month in which they were posted. */
+const identityOf = (user_id: number | null, now: Date): string =>
+  `${user_id === null ? '' : `user/${user_id}/`}batch/${now.toISOString().slice(0, 7)}`;
+
+/** Keeps segments that were made elsewhere. A line of a container that was stored in the same month stays as it is. @returns how many were new */
 export async function saveSegments(ctx: CommandContext, { segments }: SegmentBatch): Promise<{ received: number; stored: number }> {
   const fork = (): Em => ctx.em.fork() as Em;
   const user_id = seesAll(ctx.actor) ? null : ctx.actor.id;
-  const identity = user_id === null ? 'batch' : `user/${user_id}/batch`;
+  const identity = identityOf(user_id, new Date());
   let stored = 0;
   for (const [container_id, items] of Map.groupBy(segments, (item) => item.container_id)) {
     const container_name = items.find((item) => item.container_name)?.container_name ?? container_id;
@@ -57,6 +61,7 @@ export async function saveSegments(ctx: CommandContext, { segments }: SegmentBat
     const rows = items.map((item) => segmentOf(item, Date.now()));
     const last = Math.max(...rows.map(({ line_number, line_count }) => line_number + line_count - 1));
     stored += await new SegmentStore(fork, source).store({ segments: rows, lines: last, position: null, pending: [] });
+    await endLogSource(fork(), source.id, null);
     await fork().transactional(async (tx) => {
       const entry = { action: 'container_log.save', subject_type: 'container_log_source', subject_id: String(source.id) };
       await writeAudit(tx as Em, { ...entry, actor: actorName(ctx.actor), after: { segments: rows.length }, request_id: ctx.request_id });

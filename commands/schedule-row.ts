@@ -23,7 +23,7 @@ export type ScheduleRow = Omit<ScheduleText, 'start_at' | 'end_at' | 'overlap'> 
 const ms = (column: string): string => `floor(extract(epoch from ${column}) * 1000)::float8 as ${column}`;
 
 const SELECT = `select id, name, user_id::int4 as user_id, status, cron, seconds, timezone, dst_gap, dst_overlap, exclude, template, template_version,
-  parameters, queue, priority, timeout, tags, overlap, overlap_max, catchup, catchup_window_s, catchup_max, jitter_s, max_runs, runs,
+  parameters, queue, priority, timeout, tags, overlap, overlap_max, catchup, catchup_window_s, catchup_max, jitter_s, max_runs, runs, sla_id,
   ${['start_at', 'end_at', 'cursor_at', 'checked_at'].map(ms).join(', ')}, floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now
   from schedules where id = $1 and deleted_at is null`;
 

@@ -70,6 +70,7 @@ export const TEXT_COLUMNS = [
   'start_at',
   'end_at',
   'max_runs',
+  'sla_id',
 ] as const satisfies (keyof ScheduleText)[];
 
 const JSON_COLUMNS = new Set<string>(['parameters', 'tags', 'exclude']);

@@ -20,7 +20,7 @@ with q as materialized (
   select name, pool, status, capacity, current_load, priority, step_s, policy, reserve_after_s, strict_priority, fairness, rate_limit
   from queues where name = any($1) order by name ${lock}),
 p as materialized (
-  select name, status, (total_cpu * 1000)::int4 as total_cpu, total_memory::float8 as total_memory,
+  select name, status, ((total_cpu + extra_cpu) * 1000)::int4 as total_cpu, (total_memory + extra_memory)::float8 as total_memory,
     (used_cpu * 1000)::int4 as used_cpu, used_memory::float8 as used_memory
   from pools where name = any(array(select pool from q)) order by name ${lock}),
 w as materialized (

@@ -3,11 +3,15 @@ import { type Cluster, templateText } from '../core/logs/template-miner.ts';
 import { type Em, query } from '../entities/sql.ts';
 
 const LONGEST = 2_000;
+/** What is believed to be stored is asked again from time to time: retention removes templates that nothing came to for days, and a log makes ever new ones. */
+const MOST_KNOWN = 20_000;
+const DAY_MS = 86_400_000;
 
 /** The templates of one source: which rows they are, so that only new and changed ones are written. */
 export class StoredTemplates {
   private readonly source: { id: number; container_id: string };
   private readonly known = new Map<number, { id: number; text: string }>();
+  private since = Date.now();
 
   constructor(source: { id: number; container_id: string }) {
     this.source = source;
@@ -26,6 +30,7 @@ export class StoredTemplates {
 
   /** Writes what is new or more general by now. @returns the id of each segment's template, null for none */
   async store(em: Em, segments: readonly Segment[]): Promise<(number | null)[]> {
+    if (this.known.size > MOST_KNOWN || Date.now() - this.since > DAY_MS) this.forget();
     const clusters = new Map(segments.flatMap(({ template }) => (template ? [[template.number, template] as const] : [])));
     const changed = [...clusters.values()].filter((cluster) => this.known.get(cluster.number)?.text !== textOf(cluster));
     if (changed.length > 0) await this.upsert(em, changed);
@@ -35,6 +40,7 @@ export class StoredTemplates {
   /** What was believed to be stored may not be. */
   forget(): void {
     this.known.clear();
+    this.since = Date.now();
   }
 
   private async upsert(em: Em, clusters: readonly Cluster[]): Promise<void> {

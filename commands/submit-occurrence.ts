@@ -60,6 +60,6 @@ async function submitAs(em: Em, { actor, row, nominal, source }: Order, engines:
   const ctx = { em, actor, request_id: `cron/${row.id}/${iso(nominal.at)}` };
   const { tasks } = await submitTasks(ctx, { items: [submissionOf(row, nominal)], idempotency: null }, engines);
   const uuid = tasks[0]?.uuid as string;
-  await query(em, 'update tasks set source_id = $2 where uuid = $1', [uuid, source.source_id]);
+  await query(em, 'update tasks set source_id = $2, nominal_at = $3 where uuid = $1', [uuid, source.source_id, iso(nominal.at)]);
   return uuid;
 }

@@ -2,6 +2,7 @@ import { EngineError } from '../core/errors.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import type { Task } from '../schemas/task.ts';
+import { bindTasks, checkTaskBindings } from './bind-tasks.ts';
 import type { CommandContext } from './context.ts';
 import { type Inserted, type Insertion, insertTasks, isGroupable } from './insert-tasks.ts';
 import { type ItemKey, keysOf, type Submission } from './item-keys.ts';
@@ -50,6 +51,7 @@ async function submitFresh(ctx: CommandContext, { submission, keys, earlier }: R
   const fresh = submission.items.map((item, index) => ({ item, index })).filter(({ index }) => !answered.has(index));
   if (fresh.length === 0) return { tasks: submission.items.map((_, i) => answered.get(i) as Task), replayed: true, warnings: [] };
   const prepared = await prepareTasks(ctx, fresh, engines);
+  await checkTaskBindings(ctx, prepared);
   const open = keys.filter(({ key }) => !earlier.has(key));
   const inserted = await insertOnce(ctx, wireTasks(prepared, submission.items, answered), open);
   if (inserted === 'stale') ctx.submitting?.resolutions.forget(prepared.map(({ checked }) => checked.key));
@@ -65,13 +67,15 @@ async function insertOnce(ctx: CommandContext, prepared: readonly PreparedTask[]
   if (ctx.submitting && !ctx.em.isInTransaction() && isGroupable(insertion)) return await ctx.submitting.inserts.add(insertion);
   const charged = prepared.some((p) => p.version.quota_cost > 0);
   const wired = prepared.some((p) => p.wiring);
-  if (!wired && (keys.length === 0 || (keys.length === 1 && !charged))) return await insert(ctx.em, insertion);
+  const bound = prepared.some((p) => p.item.sla_id);
+  if (!wired && !bound && (keys.length === 0 || (keys.length === 1 && !charged))) return await insert(ctx.em, insertion);
   try {
     return await ctx.em.transactional(async (tx) => {
       const known = wired ? await lockUpstreams(tx as Em, ctx, prepared) : prepared;
       const tasks = await insert(tx as Em, { ...insertion, prepared: known });
       if (typeof tasks === 'string') throw new NotStored(tasks);
       if (wired) await insertDependencies(tx as Em, known);
+      if (bound) await bindTasks(tx as Em, known, tasks);
       return tasks;
     });
   } catch (error) {

@@ -135,6 +135,11 @@ const Environment = z.object({
   RETENTION_FLAMES_LOG_DAYS: days
     .default(30)
     .describe('days after its end for which the log rows of an evaluation are kept; its figures stay; 0: for ever'),
+  RETENTION_NOTICE_DAYS: days
+    .default(90)
+    .describe(
+      'days for which notifications, deliveries after their end, and breaches whose tasks are gone or which are resolved are kept; 0: for ever',
+    ),
   RETENTION_AUDIT_DAYS: days
     .default(365)
     .describe('days for which the operation log is kept, that of a task at least as long as the task; 0: for ever'),
@@ -176,6 +181,11 @@ const Environment = z.object({
     .default(300)
     .describe('seconds between full comparisons of images and containers with the Docker Engine'),
   LOG_STATS_MAX_AGE_S: z.coerce.number().min(0).max(300).default(2).describe('how old the figures of log statistics may be, in seconds'),
+  SMTP_URL: z
+    .url({ protocol: /^smtps?$/ })
+    .optional()
+    .describe('mail server, such as smtps://user:password@host:465; without one mail actions are refused'),
+  SMTP_FROM: z.string().default('orchestrator@localhost').describe('sender of mails'),
   SLOW_QUERY_MS: z.coerce
     .number()
     .int()

@@ -1,11 +1,9 @@
-/** Names that a schedule's parameters may use as `{{name}}`. */
-export type Placeholders = { nominal_at: string; nominal_local: string; data_start: string; data_end: string };
+const NAMED = /\{\{\s*(\w+)\s*\}\}/g;
 
-const NAMED = /\{\{\s*(nominal_at|nominal_local|data_start|data_end)\s*\}\}/g;
-
-/** Parameters with the placeholders in their texts filled, at any depth; keys and other braces stay as they are. */
-export function fillPlaceholders<T>(value: T, values: Placeholders): T {
-  if (typeof value === 'string') return value.replaceAll(NAMED, (_, name: keyof Placeholders) => values[name]) as T;
+/** Parameters with the placeholders in their texts filled, at any depth; keys, unknown names and other braces stay as they are. */
+export function fillPlaceholders<T>(value: T, values: Readonly<Record<string, string>>): T {
+  if (typeof value === 'string')
+    return value.replaceAll(NAMED, (text, name: string) => (Object.hasOwn(values, name) ? (values[name] as string) : text)) as T;
   if (Array.isArray(value)) return value.map((item) => fillPlaceholders(item, values)) as T;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillPlaceholders(item, values)])) as T;

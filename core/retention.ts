@@ -3,6 +3,7 @@ export const RETAINED = [
   'idempotency_keys',
   'instance_logs',
   'instances',
+  'breaches',
   'tasks',
   'audit_log',
   'alert_history',
@@ -13,6 +14,9 @@ export const RETAINED = [
   'detection_sessions',
   'task_flames_logs',
   'flames_cache',
+  'notifications',
+  'deliveries',
+  'pool_resizes',
 ] as const;
 export type Retained = (typeof RETAINED)[number];
 
@@ -26,6 +30,7 @@ export type RetentionPolicy = {
   /** Absent: for ever. Violations that were confirmed are kept four times as long. */
   detection?: { record_days: number; violation_days: number; statistics_days: number; alert_days: number };
   flames_log_days: number;
+  notice_days: number;
 };
 
 /** Rows that ended before this instant may go; null: none may. */
@@ -75,6 +80,10 @@ export function cutoffsOf(policy: RetentionPolicy, now: Date): Cutoffs {
     ...detectionCutoffs(policy, now),
     task_flames_logs: daysBefore(now, policy.flames_log_days),
     flames_cache: now,
+    notifications: daysBefore(now, policy.notice_days),
+    deliveries: daysBefore(now, policy.notice_days),
+    breaches: daysBefore(now, policy.notice_days),
+    pool_resizes: daysBefore(now, policy.notice_days),
   };
 }
 

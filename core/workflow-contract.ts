@@ -59,5 +59,25 @@ export type CronFireReport = { submitted: number };
 /** Does all that a schedule has to do now. Repeating it is harmless. */
 export type FireSchedule = (input: { schedule_id: string }) => Promise<CronFireReport>;
 
+/** Starts the workflow of one breach. */
+export type SlaBreachInput = { breach_id: string };
+
+/** One action of a breach and what became of it; `waiting` while it waits for another SLA's, which goes first. */
+export type SlaActionReport = {
+  no: number;
+  kind: string;
+  state: 'waiting' | 'done' | 'skipped' | 'suppressed' | 'failed' | 'gone';
+  code: string | null;
+};
+
+/** What a breach has to do, in order; also decides whether it may tell anybody. Repeating it is harmless. */
+export type PrepareBreach = (input: SlaBreachInput) => Promise<{ actions: { no: number; kind: string }[] }>;
+
+/** Does one action, once, however often it is called. */
+export type ActOnBreach = (input: { breach_id: string; no: number }) => Promise<SlaActionReport>;
+
+/** Tells the workflow of a running instance which SLAs its task has broken, by name, so that it can be found by them. */
+export const SLA_BREACHED_SIGNAL = 'slaBreached';
+
 /** The task queue of workflows that belong to no instance; every dispatcher process polls it. */
 export const ORCHESTRATOR_QUEUE = 'orchestrator';

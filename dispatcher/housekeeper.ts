@@ -15,8 +15,8 @@ const FORGET_EVERY_MS = 600_000;
 /** Rows of a table removed, dead or changed since the planner's figures that make it worth vacuuming. */
 const VACUUM_FROM = 1_000;
 
-const WORN = `select relname::text as name from pg_stat_user_tables
-  where schemaname = current_schema() and (n_dead_tup >= $1 or n_mod_since_analyze >= $1) order by 1`;
+const WORN = `select case when schemaname = 'partitions' then 'partitions.' else '' end || quote_ident(relname) as name from pg_stat_user_tables
+  where schemaname in (current_schema(), 'partitions') and (n_dead_tup >= $1 or n_mod_since_analyze >= $1) order by 1`;
 
 type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
   config: RetentionSettings & ArchiveSettings & Pick<Config, 'RETENTION_AT' | 'ARTIFACTS_DIR' | 'DATABASE_WARN_MB' | 'DETECTION_ARCHIVE'>;
@@ -131,7 +131,7 @@ export class Housekeeper {
     const leave = () => void client.end().catch(() => undefined);
     this.stopping.signal.addEventListener('abort', leave, { once: true });
     try {
-      for (const table of tables) await client.query(`vacuum (analyze) "${table}"`);
+      for (const table of tables) await client.query(`vacuum (analyze) ${table}`);
     } finally {
       this.stopping.signal.removeEventListener('abort', leave);
       await client.end().catch(() => undefined);

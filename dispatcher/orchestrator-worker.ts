@@ -4,8 +4,14 @@ import { ORCHESTRATOR_QUEUE } from '../core/workflow-contract.ts';
 import { workflowBundle } from '../platform/workflow-bundle.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { createFireSchedule } from './fire-schedule.ts';
+import { createSlaActivities } from './sla-activities.ts';
 
 const AGAIN_MS = 3_000;
+/** Each holds a database connection; a process has 10 by default. */
+const ACTIVITIES = 3;
+
+/** Whom to wake when a schedule has submitted something, and when an action of a breach took effect. */
+type Pokes = { fired(): void; acted(): void };
 
 /**
  * Polls the task queue of workflows that belong to no instance. Every dispatcher process has one, so they do not die with the workers that
@@ -13,14 +19,14 @@ const AGAIN_MS = 3_000;
  */
 export class OrchestratorWorker {
   private readonly deps: DispatcherDeps;
-  private readonly poke: () => void;
+  private readonly pokes: Pokes;
   private readonly stopping = new AbortController();
   private worker: Worker | null = null;
   private running: Promise<void> | null = null;
 
-  constructor(deps: DispatcherDeps, poke: () => void) {
+  constructor(deps: DispatcherDeps, pokes: Pokes) {
     this.deps = deps;
-    this.poke = poke;
+    this.pokes = pokes;
   }
 
   /** Whether workflows on this queue are carried out here. */
@@ -75,12 +81,16 @@ export class OrchestratorWorker {
       identity: `orchestrator pid ${process.pid}`,
       buildId: '',
       workflowBundle: await workflowBundle(config.DATA_DIR, logger),
-      activities: { fireSchedule: createFireSchedule(this.deps, this.poke) },
-      maxConcurrentWorkflowTaskExecutions: 10,
-      maxConcurrentActivityTaskExecutions: 5,
+      activities: {
+        fireSchedule: createFireSchedule(this.deps, this.pokes.fired),
+        ...createSlaActivities(this.deps, this.pokes.acted),
+      },
+      maxConcurrentWorkflowTaskExecutions: 20,
+      maxConcurrentActivityTaskExecutions: ACTIVITIES,
+      maxConcurrentLocalActivityExecutions: ACTIVITIES,
       workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 2 },
       activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 2 },
-      maxCachedWorkflows: 50,
+      maxCachedWorkflows: 100,
       workflowThreadPoolSize: 1,
       shutdownGraceTime: 2_000,
     });

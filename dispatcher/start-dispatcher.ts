@@ -7,9 +7,12 @@ import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { AlertDeliverer } from './alert-deliverer.ts';
 import { createAlertSink } from './alert-sink.ts';
+import { BreachStarter } from './breach-starter.ts';
 import { BulkWorker } from './bulk-worker.ts';
+import { Deliverer } from './deliverer.ts';
 import { DetectionKeeper } from './detection-keeper.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { FeedPublisher } from './feed-publisher.ts';
 import { FlamesKeeper } from './flames-keeper.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { LostWorkers } from './lost-workers.ts';
@@ -17,6 +20,9 @@ import { OrchestratorWorker } from './orchestrator-worker.ts';
 import { Reconciler } from './reconciler.ts';
 import { ScheduleMirror } from './schedule-mirror.ts';
 import { ScheduleSweeper } from './schedule-sweeper.ts';
+import { createSenders } from './senders.ts';
+import { SlaKeeper } from './sla-keeper.ts';
+import { SlaSweeper } from './sla-sweeper.ts';
 import { VideoKeeper } from './video-keeper.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
@@ -42,7 +48,14 @@ export function startDispatcher(options: Options): RunningDispatcher {
   };
   const dispatcher = new Dispatcher(deps);
   const poke = () => dispatcher.poke();
-  const orchestrator = new OrchestratorWorker(deps, poke);
+  const senders = createSenders(config, options.fork);
+  const deliverer = new Deliverer({ ...deps, senders });
+  const acted = () => {
+    poke();
+    deliverer.poke();
+  };
+  const orchestrator = new OrchestratorWorker(deps, { fired: poke, acted });
+  const slas = [new SlaSweeper(deps, new BreachStarter(deps, dispatcher.link)), new SlaKeeper(deps, poke)];
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
   const artifacts = createFolderStore(config.ARTIFACTS_DIR);
@@ -53,13 +66,23 @@ export function startDispatcher(options: Options): RunningDispatcher {
     new DetectionKeeper(deps),
     new AlertDeliverer({ ...deps, sink }),
   ];
-  const watchers = [...keepers, ...domains, orchestrator, ...schedules, new BulkWorker(deps, poke)];
+  const watchers = [
+    ...keepers,
+    ...domains,
+    orchestrator,
+    ...schedules,
+    new BulkWorker(deps, poke),
+    deliverer,
+    new FeedPublisher(deps),
+    ...slas,
+  ];
   dispatcher.start();
   for (const watcher of watchers) watcher.start();
   return {
     poke,
     stop: async () => {
       await Promise.all([dispatcher.stop(), ...watchers.map((watcher) => watcher.stop())]);
+      await senders.close();
       await sink.close();
     },
   };

@@ -32,12 +32,16 @@ const ContainerLogSourceSchema = defineEntity({
   indexes: [
     { name: 'idx_container_log_source_reading', properties: ['status', 'docker_id'] },
     { name: 'idx_container_log_source_created', properties: ['created_at'] },
+    {
+      name: 'idx_container_log_source_runid',
+      expression: 'create index idx_container_log_source_runid on container_log_source (runid) where runid is not null',
+    },
   ],
 });
 
 /**
  * One output that was or is being read into segments: a container's log, an instance's, a posted text. `identity` tells sources of a container
- * apart and is the same when the same is read again, so nothing is stored twice: `container`, `instance/<runid>`, `sha256/<of the text>`, `batch`.
+ * apart and is the same when the same is read again, so nothing is stored twice: `container`, `instance/<runid>`, `sha256/<of the text>`, `batch/<month>`.
  * `first_seen` files lines whose carrier gives no time. `pending`: entries that may still grow, kept so that another process goes on where this one stopped.
  */
 export class ContainerLogSource extends ContainerLogSourceSchema.class {}

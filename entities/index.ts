@@ -4,6 +4,8 @@ import { AlertRule } from './alert-rule.ts';
 import { AlertState } from './alert-state.ts';
 import { AuditLog } from './audit-log.ts';
 import { Backfill } from './backfill.ts';
+import { Breach } from './breach.ts';
+import { BreachAction } from './breach-action.ts';
 import { BulkAction } from './bulk-action.ts';
 import { BulkActionItem } from './bulk-action-item.ts';
 import { Camera } from './camera.ts';
@@ -11,6 +13,8 @@ import { CameraLive } from './camera-live.ts';
 import { ConcurrencyKey } from './concurrency-key.ts';
 import { ContainerLogSegment } from './container-log-segment.ts';
 import { ContainerLogSource } from './container-log-source.ts';
+import { Delivery } from './delivery.ts';
+import { DeliveryLane } from './delivery-lane.ts';
 import { DetectionFrames } from './detection-frames.ts';
 import { DetectionMinute } from './detection-minute.ts';
 import { DetectionRecord } from './detection-record.ts';
@@ -18,6 +22,7 @@ import { DetectionSession } from './detection-session.ts';
 import { DockerContainer } from './docker-container.ts';
 import { DockerImage } from './docker-image.ts';
 import { DockerImageLog } from './docker-image-log.ts';
+import { Feed } from './feed.ts';
 import { FlamesCache } from './flames-cache.ts';
 import { FlamesDataset } from './flames-dataset.ts';
 import { FlamesPrompt } from './flames-prompt.ts';
@@ -30,8 +35,10 @@ import { InstanceLog } from './instance-log.ts';
 import { LogArchive } from './log-archive.ts';
 import { LogStatsHourly } from './log-stats-hourly.ts';
 import { LogTemplate } from './log-template.ts';
+import { Notification } from './notification.ts';
 import { Occurrence } from './occurrence.ts';
 import { Pool } from './pool.ts';
+import { PoolResize } from './pool-resize.ts';
 import { PoolTotal } from './pool-total.ts';
 import { Queue } from './queue.ts';
 import { QuotaEntry } from './quota-entry.ts';
@@ -41,7 +48,12 @@ import { Schedule } from './schedule.ts';
 import { Script } from './script.ts';
 import { Secret } from './secret.ts';
 import { Sla } from './sla.ts';
+import { SlaAction } from './sla-action.ts';
+import { SlaClock } from './sla-clock.ts';
+import { SlaCondition } from './sla-condition.ts';
+import { SlaDeadline } from './sla-deadline.ts';
 import { SlaVersion } from './sla-version.ts';
+import { SlaWatch } from './sla-watch.ts';
 import { Statistic } from './statistic.ts';
 import { StatisticsHour } from './statistics-hour.ts';
 import { Task } from './task.ts';
@@ -49,6 +61,7 @@ import { TaskDependency } from './task-dependency.ts';
 import { TaskFlames } from './task-flames.ts';
 import { TaskFlamesLog } from './task-flames-log.ts';
 import { TaskHistory } from './task-history.ts';
+import { TaskSla } from './task-sla.ts';
 import { Template } from './template.ts';
 import { TemplateRuntime } from './template-runtime.ts';
 import { TemplateVersion } from './template-version.ts';
@@ -91,6 +104,19 @@ export const entities = [
   PoolTotal,
   TemplateRuntime,
   AdmissionDecision,
+  Feed,
+  Notification,
+  Delivery,
+  DeliveryLane,
+  SlaCondition,
+  SlaDeadline,
+  SlaAction,
+  TaskSla,
+  SlaClock,
+  Breach,
+  BreachAction,
+  SlaWatch,
+  PoolResize,
   Camera,
   DetectionSession,
   DetectionFrames,

@@ -39,6 +39,7 @@ const InstanceSchema = defineEntity({
     due_at: p.datetime(3).nullable(),
     cancel_grace_s: p.integer().nullable(),
     stop_by: p.datetime(3).nullable(),
+    admitted_at: p.datetime(3).nullable().defaultRaw('clock_timestamp()'),
     ...times,
   },
   uniques: [{ name: 'instances_task_attempt_key', properties: ['task', 'attempt'] }],
@@ -68,7 +69,8 @@ const InstanceSchema = defineEntity({
  * owns it; every heartbeat, log and finish write names it, so that a superseded one writes nothing. `logs`: the last 64 KB, written at the end;
  * all lines are in `instance_logs`. `log_lines`: stored lines, `log_lines_cut`: those over the cap. `timeout` in seconds.
  * `due_at`: end of the task's total time-out. `cancel_grace_s`: what a cancellation leaves the work to end by itself; null: as the engine likes.
- * `stop_by`: ended by force when it is still live then.
+ * `stop_by`: ended by force when it is still live then. `created_at` is the moment for which it was decided that it may start, `admitted_at`, by which waiting is judged,
+ * the one at which that was written, taken while its task was locked; null for instances that are older than that column.
  */
 export class Instance extends InstanceSchema.class {}
 InstanceSchema.setClass(Instance);

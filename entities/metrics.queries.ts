@@ -15,6 +15,12 @@ export type Gauges = Record<
   | 'pool_total_memory_mb'
   | 'pool_used_memory_mb'
   | 'workers'
+  | 'sla_open_clocks'
+  | 'sla_open_breaches'
+  | 'sla_overdue_seconds'
+  | 'sla_fire_lag_seconds'
+  | 'sla_actions'
+  | 'deliveries'
   | 'retention_removed_rows'
   | 'retention_last_success_timestamp_seconds'
   | 'flames_runs'
@@ -43,6 +49,17 @@ union all select 'pool_used_cpu', jsonb_build_object('pool', name), used_cpu::fl
 union all select 'pool_total_memory_mb', jsonb_build_object('pool', name), total_memory::float8 from pools
 union all select 'pool_used_memory_mb', jsonb_build_object('pool', name), used_memory::float8 from pools
 union all select 'workers', jsonb_build_object('pool', pool, 'status', status), count(*)::float8 from alive group by pool, status
+union all select 'sla_open_clocks', jsonb_build_object('sla', s.name), count(c.id)::float8
+  from slas s left join sla_clocks c on c.sla_id = s.id and c.stopped_at is null where s.deleted_at is null group by s.id
+union all select 'sla_open_breaches', jsonb_build_object('sla', s.name, 'state', x.state), (select count(*) from breaches b where b.sla_id = s.id and b.state = x.state and b.state <> 'resolved')::float8
+  from slas s, unnest(array['open', 'acknowledged', 'snoozed']) as x(state) where s.deleted_at is null
+union all select 'sla_overdue_seconds', '{}', greatest(0, coalesce(extract(epoch from clock_timestamp() - min(next_at)), 0))::float8 from sla_clocks where next_at is not null
+union all select 'sla_fire_lag_seconds', jsonb_build_object('quantile', x.q::text), coalesce(percentile_cont(x.q) within group (order by extract(epoch from b.fired_at - b.due_at)), 0)::float8
+  from unnest(array[0.5, 0.99]) as x(q) left join breaches b on b.created_at > now() - interval '1 hour' group by x.q
+union all select 'sla_actions', jsonb_build_object('action', a.kind, 'result', a.state), count(*)::float8
+  from breaches b join breach_actions a on a.breach_id = b.id where b.created_at > now() - interval '24 hours' group by a.kind, a.state
+union all select 'deliveries', jsonb_build_object('channel', channel, 'state', state), count(*)::float8
+  from deliveries where created_at > now() - interval '24 hours' group by channel, state
 union all select 'retention_removed_rows', jsonb_build_object('table', r.key), r.value::float8
   from (select removed from retention_runs order by id desc limit 1) last, jsonb_each_text(last.removed) r
 union all select 'retention_last_success_timestamp_seconds', '{}', extract(epoch from max(finished_at))::float8
@@ -65,6 +82,12 @@ export async function readGauges(em: Em, lostAfterS: number): Promise<Gauges> {
     pool_total_memory_mb: [],
     pool_used_memory_mb: [],
     workers: [],
+    sla_open_clocks: [],
+    sla_open_breaches: [],
+    sla_overdue_seconds: [],
+    sla_fire_lag_seconds: [],
+    sla_actions: [],
+    deliveries: [],
     retention_removed_rows: [],
     retention_last_success_timestamp_seconds: [],
     flames_runs: [],

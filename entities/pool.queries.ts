@@ -3,8 +3,8 @@ import { conditions, type Page, type PageRequest, readPage } from './page.ts';
 import { type Em, query } from './sql.ts';
 import { wireNumber, wireTimes } from './wire.ts';
 
-const COLUMNS = `p.name, ${['total_cpu', 'total_memory', 'used_cpu', 'used_memory'].map((c) => wireNumber(`p.${c}`)).join(', ')},
-  p.status, ${wireTimes('p')}`;
+const COLUMNS = `p.name, ${['total_cpu', 'total_memory', 'used_cpu', 'used_memory', 'extra_cpu', 'extra_memory'].map((c) => wireNumber(`p.${c}`)).join(', ')},
+  p.status, p.sla_id, ${wireTimes('p')}`;
 
 /** One pool as the API shows it. */
 export async function findPool(em: Em, name: string): Promise<Pool | null> {

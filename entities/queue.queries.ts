@@ -1,10 +1,10 @@
 import type { Queue } from '../schemas/queue.ts';
 import { conditions, type Page, type PageRequest, readPage, where } from './page.ts';
 import { type Em, query } from './sql.ts';
-import { wireTimes } from './wire.ts';
+import { wireTime, wireTimes } from './wire.ts';
 
 const COLUMNS = `q.name, q.pool, q.capacity, q.current_load, q.status, q.priority, q.step_s, q.max_depth, q.policy, q.reserve_after_s,
-  q.strict_priority, q.rate_limit, q.fairness,
+  q.strict_priority, q.rate_limit, q.fairness, q.sla_id, ${wireTime('q.resume_at')},
   (select count(*)::int4 from tasks t where t.queue = q.name and t.status = 'queued') as depth, ${wireTimes('q')}`;
 
 /** One queue as the API shows it. */

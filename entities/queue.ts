@@ -28,8 +28,12 @@ const QueueSchema = defineEntity({
     fairness: p.enum(Object.values(Fairness)).default('none'),
     pool: () => p.manyToOne(Pool).ref(),
     sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
+    resume_at: p.datetime(3).nullable(),
+    held_by: p.text().nullable(),
+    sla_since: p.datetime(3).nullable(),
     ...times,
   },
+  indexes: [{ name: 'idx_queues_resume', expression: 'create index idx_queues_resume on queues (resume_at) where resume_at is not null' }],
   checks: [
     { name: 'queues_capacity_check', expression: 'capacity >= 0' },
     { name: 'queues_current_load_check', expression: 'current_load >= 0 and current_load <= ceiling' },
@@ -44,6 +48,7 @@ const QueueSchema = defineEntity({
  * `max_depth` null: any number of tasks may wait. `policy`, `reserve_after_s`: what may pass a head that cannot start, see `core/admission.ts`.
  * `rate_limit`: how many of its tasks may start in some time; null: any number. `fairness`: whether its users share it, see `core/deal.ts`.
  * `strict_priority`: its tasks go before those of all queues of a lower priority in the pool, however long these have waited.
+ * `resume_at`: when a hold of the engine's own (`held_by`) ends by itself. `sla_since`: since when `sla` applies.
  */
 export class Queue extends QueueSchema.class {}
 QueueSchema.setClass(Queue);

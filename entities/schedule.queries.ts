@@ -10,7 +10,7 @@ export type PlainSchedule = Omit<Schedule, 'words'>;
 const LIVE = `status in ('pending', 'queued', 'processing')`;
 const COLUMNS = `s.id, s.name, u.username as user, s.status, s.status_reason, s.cron, s.seconds, s.timezone, s.dst_gap, s.dst_overlap, s.exclude, s.template,
   s.template_version, s.parameters, s.queue, s.priority, s.timeout, s.tags, s.overlap, s.overlap_max, s.catchup, s.catchup_window_s, s.catchup_max,
-  s.jitter_s, s.max_runs, s.runs, (select count(*)::int4 from tasks t where t.source_id = s.id and t.${LIVE}) as live,
+  s.jitter_s, s.max_runs, s.runs, s.sla_id, ${wireTime('s.resume_at')}, (select count(*)::int4 from tasks t where t.source_id = s.id and t.${LIVE}) as live,
   ${['start_at', 'end_at', 'cursor_at', 'next_at', 'due_at'].map((column) => wireTime(`s.${column}`)).join(', ')}, ${wireTimes('s')}`;
 const FROM = 'schedules s join users u on u.id = s.user_id';
 

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { times } from './columns.ts';
+import { Sla } from './sla.ts';
 import { User } from './user.ts';
 
 const ScheduleSchema = defineEntity({
@@ -40,9 +41,14 @@ const ScheduleSchema = defineEntity({
     due_at: p.datetime(3).nullable(),
     mirror_hash: p.text().nullable(),
     deleted_at: p.datetime(3).nullable(),
+    sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
+    sla_since: p.datetime(3).nullable(),
+    resume_at: p.datetime(3).nullable(),
+    held_by: p.text().nullable(),
     ...times,
   },
   indexes: [
+    { name: 'idx_schedules_resume', expression: 'create index idx_schedules_resume on schedules (resume_at) where resume_at is not null' },
     {
       name: 'idx_schedules_due',
       expression: `create index idx_schedules_due on schedules (due_at) where status = 'active' and deleted_at is null`,
@@ -66,6 +72,7 @@ const ScheduleSchema = defineEntity({
  * A rule that submits tasks. Everything up to `cursor_at` has its row in the ledger (`occurrences`); `next_at` is the next nominal fire and
  * `due_at` the same with the jitter; null: none. `template_version` null: the current one at each fire. `checked_at`: the ledger was compared
  * with the rule up to here. `mirror_hash`: what Temporal was last told, null: to be told. A deleted schedule keeps its row, since the ledger refers to it.
+ * `resume_at`: when a pause of the engine's own (`held_by`) ends by itself. `sla_since`: since when `sla` applies.
  */
 export class Schedule extends ScheduleSchema.class {}
 ScheduleSchema.setClass(Schedule);

@@ -3,15 +3,23 @@ import type { HistoryEntry } from '../schemas/history.ts';
 import type { Dependency, Task } from '../schemas/task.ts';
 import { type Conditions, conditions, type Key, type Page, type PageRequest, readPage, where } from './page.ts';
 import { type Em, query } from './sql.ts';
-import { wireNumber, wireTime, wireTimes } from './wire.ts';
+import { jsonTime, wireNumber, wireTime, wireTimes } from './wire.ts';
 
 /** Whose tasks are visible: those of `user_id`, or all with null. */
 export type Scope = { user_id: number | null };
 
+/** Of each condition the clock that runs or ran last. */
+const SLAS = `coalesce((select jsonb_agg(jsonb_build_object('sla_id', s.id, 'name', s.name, 'version', v.version, 'condition', x.name, 'kind', x.kind,
+    'due_at', ${jsonTime('x.due_at')}, 'state', case when x.paused_at is not null and x.stopped_at is null then 'paused' else x.state end) order by s.priority desc, s.id, x.path)
+  from task_slas p join slas s on s.id = p.sla_id join sla_versions v on v.id = p.sla_version_id, lateral (
+    select distinct on (k.path) k.path, k.name, k.kind, c.due_at, c.state, c.paused_at, c.stopped_at from sla_conditions k join sla_clocks c on c.condition_id = k.id
+    where k.sla_version_id = p.sla_version_id and k.parent is null and c.task_id = t.uuid order by k.path, c.epoch desc) x
+  where p.task_id = t.uuid), '[]') as slas`;
 const COLUMNS = `t.uuid, t.name, t.template, v.version as template_version, t.type, t.status, t.pending_reason, t.status_reason, t.parameters,
   t.queue, u.username as user, t.priority, t.timeout, ${wireNumber('t.cpu')}, t.memory_mb, t.tags, t.attempt, t.retries_used, t.progress,
   (select i.runid from instances i where i.task_id = t.uuid order by i.attempt desc limit 1) as runid,
   ${['cancel_requested_at', 'not_before', 'eligible_at', 'queued_at', 'started_at', 'completed_at', 'held_at', 'due_at', 'deadline'].map((c) => wireTime(`t.${c}`)).join(', ')},
+  ${SLAS},
   t.waits_for, t.queue_timeout_s, t.start_timeout_s, t.total_timeout_s, t.result, t.error, ${wireTimes('t')}`;
 const FROM = 'tasks t join template_versions v on v.id = t.template_version_id join users u on u.id = t.user_id';
 

@@ -4,6 +4,7 @@ import type { RetryPolicy } from '../core/retry.ts';
 import { isFinalTask } from '../core/states.ts';
 import { cores, times } from './columns.ts';
 import { Queue } from './queue.ts';
+import { Sla } from './sla.ts';
 import { Template } from './template.ts';
 import { TemplateVersion } from './template-version.ts';
 import { User } from './user.ts';
@@ -66,6 +67,11 @@ const TaskSchema = defineEntity({
     start_timeouts: p.integer().default(0),
     losses: p.integer().default(0),
     due_at: p.datetime(3).nullable(),
+    sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
+    caused_by: p.uuid().nullable(),
+    sla_depth: p.integer().default(0),
+    nominal_at: p.datetime(3).nullable(),
+    stop_as: p.enum(['failed', 'retry'] as const).nullable(),
     total_scenes: p.integer().default(0),
     completed_scenes: p.integer().default(0),
     final_video_path: p.string().length(500).nullable(),
@@ -105,6 +111,11 @@ const TaskSchema = defineEntity({
       name: 'idx_tasks_overdue',
       expression: `create index idx_tasks_overdue on tasks (due_at) where status in ('pending', 'queued') and due_at is not null`,
     },
+    { name: 'idx_tasks_failed', expression: `create index idx_tasks_failed on tasks (completed_at) where status = 'failed'` },
+    {
+      name: 'idx_tasks_caused',
+      expression: 'create index idx_tasks_caused on tasks (caused_by) where caused_by is not null',
+    },
     { name: 'idx_tasks_video', expression: `create index idx_tasks_video on tasks (created_at, uuid) where type = 'video'` },
     {
       name: 'idx_tasks_video_user',
@@ -139,6 +150,8 @@ const TaskSchema = defineEntity({
  * `queue_timeout_s` since it was queued, `start_timeout_s` of a starting instance, `total_timeout_s` since `eligible_at`. `start_timeouts`: instances in
  * a row that nobody started, `losses`: that were lost. `batchable`: several of them that
  * start together may share a workflow. `due_at`: when the first of the clocks that run now is over; kept by a trigger.
+ * `caused_by`: the breach that had it run; `sla_depth`: how many breaches stand before it. `nominal_at`: the fire that it is the task of. `stop_as`: what it becomes
+ * when its running instance has stopped as asked, instead of cancelled.
  * Of videos: `total_scenes`, `completed_scenes`, `final_video_path` (key in the artifact store), `prompt`; `error_message` and `duration` (seconds
  * from first start to end) follow from other columns, for every task.
  */

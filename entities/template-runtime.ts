@@ -9,6 +9,7 @@ const TemplateRuntimeSchema = defineEntity({
     template: () => p.oneToOne(Template).primary().owner().fieldName('template').ref().deleteRule('cascade').updateRule('no action'),
     p50_s: p.double(),
     p90_s: p.double(),
+    p95_s: p.double().nullable(),
     samples: p.integer(),
     ...times,
   },

@@ -5,7 +5,7 @@ import { wireNumber, wireTime, wireTimes } from './wire.ts';
 
 const CONTENT = `v.schema, v.parameters, v.queue, v.priority, v.timeout, ${wireNumber('v.cpu')}, v.memory_mb, v.retry_policy, v.at_most_once,
   v.quota_cost, v.concurrency, v.rate_limit, v.queue_timeout_s, v.start_timeout_s, v.total_timeout_s, v.batchable`;
-const COLUMNS = `t.name, t.engine, t.description, t.current_version, ${CONTENT}, ${wireTimes('t')}`;
+const COLUMNS = `t.name, t.engine, t.description, t.current_version, t.sla_id, ${CONTENT}, ${wireTimes('t')}`;
 const FROM = 'templates t join template_versions v on v.template = t.name and v.version = t.current_version';
 
 /** One template with what its current version says; null when there is none. */

@@ -13,6 +13,7 @@ const TemplateSchema = defineEntity({
     parameters: p.json<Record<string, unknown>>().defaultRaw(`'{}'::jsonb`),
     current_version: p.integer().default(1),
     sla: () => p.manyToOne(Sla).fieldName('sla_id').ref().nullable().deleteRule('no action'),
+    sla_since: p.datetime(3).nullable(),
     ...times,
   },
 });

@@ -7,7 +7,7 @@ type TemporalSettings = Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE' |
 
 const { IndexedValueType } = proto.temporal.api.enums.v1;
 
-/** By what an operator finds workflows in Temporal UI. `OrchTaskIds` holds the members of a wave. */
+/** By what an operator finds workflows in Temporal UI. `OrchTaskIds` holds the members of a wave, `OrchSlaBreach` the SLAs that a task broke. */
 export const SEARCH_ATTRIBUTES: Readonly<Record<string, temporal.api.enums.v1.IndexedValueType>> = {
   OrchTaskId: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
   OrchQueue: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -17,6 +17,7 @@ export const SEARCH_ATTRIBUTES: Readonly<Record<string, temporal.api.enums.v1.In
   OrchUser: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
   OrchPriority: IndexedValueType.INDEXED_VALUE_TYPE_INT,
   OrchTaskIds: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+  OrchSlaBreach: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
 };
 
 /**

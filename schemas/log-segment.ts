@@ -11,7 +11,11 @@ export const ContainerId = z
   .min(1)
   .max(200)
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'must start with a letter or digit and hold only letters, digits, ".", "_" and "-"');
-const Id = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+/** With the most lines that a segment may have behind it, it still is an integer that every reader takes as it is, of 15 digits. */
+const LineNumber = z
+  .int()
+  .min(1)
+  .max(1e15 - 1e6);
 const IdText = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 
 /**
@@ -74,7 +78,9 @@ export const SegmentBatch = z
           container_id: ContainerId,
           container_name: ContainerId.optional(),
           content: text(262_144).min(1),
-          line_number: Id.describe('place in its log; a container’s line that is stored already is left as it is'),
+          line_number: LineNumber.describe(
+            'place in its log; a container’s line that was stored in the same month already is left as it is',
+          ),
           line_count: z.int().min(1).max(1_000_000).optional(),
           segment_type: z.enum(SEGMENT_TYPES).optional(),
           severity_level: z.enum(SEVERITIES).optional(),
@@ -96,7 +102,7 @@ export const SegmentsStored = z
 /** What is to be read into segments: a text, the log of a container that an Engine has, or the output of an instance. */
 export const Analysis = z
   .strictObject({
-    text: z.string().max(8_000_000).optional(),
+    text: z.string().max(8_000_000).optional().describe('the body as a whole may have 8 MB; larger logs are uploaded as files'),
     container_id: ContainerId.optional().describe('alone: read its log from the Engine; with `text`: whose it is'),
     container_name: ContainerId.optional(),
     runid: z.uuid().toLowerCase().optional().describe('read the output of this instance'),
@@ -168,7 +174,10 @@ export const TrendQuery = z.strictObject({
   interval: z.enum(INTERVALS).optional().describe('default: the shortest that gives at most 500 points'),
   max_age_s,
 });
-/** Points without gaps: hours without segments are there with zeros. Without `from` and `to`: from the first to the last segment. */
+/**
+ * Points without gaps: hours without segments are there with zeros. Without `from` and `to`: from the first to the last segment, as far as the interval that was
+ * asked for reaches back, and at most a day ahead of now: clocks gone wrong do not stretch it.
+ */
 export const LogTrend = z
   .object({
     interval: z.enum(INTERVALS),

@@ -4,6 +4,7 @@ import { Fairness } from '../core/fair-share.ts';
 import { Name, Priority } from './limits.ts';
 import { DoorStatus } from './pool.ts';
 import { QueueRate, QueueRateInput } from './rate-limit.ts';
+import { SlaId } from './sla.ts';
 
 const capacity = z.int().min(0).max(1_000_000).describe('instances that may hold resources at once');
 const priority = Priority.describe('0–100, higher is served first');
@@ -31,6 +32,7 @@ export const QueueCreation = z
     strict_priority: strict_priority.default(false),
     rate_limit: rate_limit.default(null),
     fairness: fairness.default('none'),
+    sla_id: SlaId.default(null).describe('SLA that holds for all its tasks, and for itself'),
   })
   .meta({ id: 'QueueCreation' });
 export type QueueCreation = z.output<typeof QueueCreation>;
@@ -46,6 +48,7 @@ export const QueueChange = z
     strict_priority: strict_priority.optional(),
     rate_limit: rate_limit.optional(),
     fairness: fairness.optional(),
+    sla_id: SlaId.optional(),
   })
   .refine((change) => Object.keys(change).length > 0, 'must change something')
   .meta({ id: 'QueueChange', minProperties: 1 });
@@ -68,6 +71,8 @@ export const Queue = z
     strict_priority: z.boolean(),
     rate_limit: QueueRate.nullable(),
     fairness: z.enum(Fairness),
+    sla_id: z.int().nullable(),
+    resume_at: z.iso.datetime().nullable().describe('when a hold by an SLA ends by itself'),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
   })

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Instant, Name, Priority, Tags, TimeoutS, text } from './limits.ts';
+import { SlaId } from './sla.ts';
 
 const DST_GAPS = ['shift', 'skip'] as const;
 const DST_OVERLAPS = ['first', 'both', 'last'] as const;
@@ -53,6 +54,7 @@ const limits = {
   start_at: Instant.nullable(),
   end_at: Instant.nullable(),
   max_runs: z.int().min(1).max(INT4).nullable(),
+  sla_id: SlaId.describe('SLA that holds for its tasks, and for itself'),
 };
 
 const defaults = {
@@ -89,6 +91,7 @@ export const ScheduleCreation = z
     start_at: limits.start_at.default(null),
     end_at: limits.end_at.default(null),
     max_runs: limits.max_runs.default(null),
+    sla_id: limits.sla_id.default(null),
   })
   .meta({ id: 'ScheduleCreation' });
 export type ScheduleCreation = z.output<typeof ScheduleCreation>;
@@ -119,6 +122,7 @@ export const Schedule = z
     ...limits,
     start_at: instant.nullable(),
     end_at: instant.nullable(),
+    resume_at: instant.nullable().describe('when a pause by an SLA ends by itself'),
     runs: z.int(),
     live: z.int(),
     cursor_at: instant,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PendingReason, TaskStatus } from '../core/states.ts';
 import { ClockS, Instant, Name, Priority, Tags, TimeoutS, text } from './limits.ts';
+import { SlaId, TaskSla } from './sla.ts';
 
 /** Clocks beside the run time-out; what is left out comes from the template, null is no limit. */
 const clocks = {
@@ -46,6 +47,7 @@ export const TaskSubmission = z
       .max(100)
       .optional()
       .describe('starts when all of these have ended; is cancelled when one that must succeed does not'),
+    sla_id: SlaId.optional().describe('an SLA of one’s own that holds for this task alone'),
     idempotency_key: text(255).min(1).optional().describe('in a batch: as the header, for this item'),
   })
   .meta({ id: 'TaskSubmission' });
@@ -92,6 +94,10 @@ export const Task = z
     start_timeout_s: z.int().nullable(),
     total_timeout_s: z.int().nullable(),
     due_at: z.iso.datetime().nullable().describe('when the first of its clocks that run now is over'),
+    slas: z
+      .array(TaskSla)
+      .optional()
+      .describe('the conditions that it is under, by the clock that runs or ran last; not in the answer to a submit'),
     result: z.record(z.string(), z.unknown()).nullable(),
     error: OutcomeError.nullable(),
     created_at: z.iso.datetime(),
@@ -115,6 +121,7 @@ export const TaskChange = z
     not_before: Instant.nullable().optional(),
     deadline: Instant.nullable().optional(),
     timeout: TimeoutS.optional(),
+    sla_id: SlaId.optional(),
     ...clocks,
   })
   .refine((change) => Object.keys(change).length > 0, 'must change something')

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { OnLimit } from '../core/concurrency.ts';
 import { ClockS, Cores, MemoryMb, Name, Priority, TimeoutS, text } from './limits.ts';
 import { TemplateRate, templateRateInput } from './rate-limit.ts';
+import { SlaId } from './sla.ts';
 
 /** When a failed instance is followed by another; what is left out: one attempt, or sensible delays. Delays in seconds. */
 export const RetryPolicyInput = z
@@ -70,7 +71,11 @@ const definition = {
     .describe('whether short tasks that start together may share a workflow; null: as the engine says'),
 };
 
-export const TemplateCreation = z.strictObject({ name: Name, engine: Name, ...definition }).meta({ id: 'TemplateCreation' });
+const sla_id = SlaId.describe('SLA that holds for all its tasks, and for itself');
+
+export const TemplateCreation = z
+  .strictObject({ name: Name, engine: Name, ...definition, sla_id: sla_id.optional() })
+  .meta({ id: 'TemplateCreation' });
 export type TemplateCreation = z.output<typeof TemplateCreation>;
 
 /** What is left out stays as in the current version. */
@@ -79,6 +84,10 @@ export const TemplateVersionCreation = z
   .refine((change) => Object.keys(change).length > 0, 'must change something')
   .meta({ id: 'TemplateVersionCreation', minProperties: 1 });
 export type TemplateVersionCreation = z.output<typeof TemplateVersionCreation>;
+
+/** What is not part of a version. */
+export const TemplateChange = z.strictObject({ sla_id }).meta({ id: 'TemplateChange' });
+export type TemplateChange = z.output<typeof TemplateChange>;
 
 /** What a template says at one version; versions never change. */
 export const TemplateVersion = z
@@ -105,7 +114,7 @@ export const TemplateVersion = z
   .meta({ id: 'TemplateVersion' });
 export type TemplateVersion = z.output<typeof TemplateVersion>;
 
-const head = { name: z.string(), engine: z.string(), description: z.string(), current_version: z.int() };
+const head = { name: z.string(), engine: z.string(), description: z.string(), current_version: z.int(), sla_id: z.int().nullable() };
 const times = { created_at: z.iso.datetime(), updated_at: z.iso.datetime() };
 
 /** A template in lists: its head and what the current version says. */

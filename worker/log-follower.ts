@@ -156,6 +156,7 @@ export class LogFollower {
         (cause: unknown) => (statusOf(cause) === 404 ? 'ended' : 'unknown'),
       );
     if (state !== 'ended') return;
+    for (const rest of this.joiner.flush()) ingest.take({ number: ingest.line + 1, ...rest }, this.last);
     ingest.settle();
     await this.save(ingest);
     await endLogSource(this.deps.fork(), this.source.id, null);

@@ -1,12 +1,22 @@
 import { LogIngest } from '../commands/ingest-log.ts';
-import { containersToRead, type InstanceReading, instancesToRead, type LogScope } from '../commands/log-work.ts';
+import {
+  aloneAtInstance,
+  containersToRead,
+  type InstanceReading,
+  instancesLeftOut,
+  instancesToRead,
+  type LogScope,
+} from '../commands/log-work.ts';
 import { endLogSource, openLogSource } from '../commands/open-log-source.ts';
 import { readInstanceLines } from '../commands/read-instance-lines.ts';
 import { type FollowerDeps, LogFollower } from './log-follower.ts';
 
-type ReaderOptions = FollowerDeps & { worker: string; scope: LogScope };
+/** `segment_days`: for how long segments are kept; 0: for ever. */
+type ReaderOptions = FollowerDeps & { worker: string; scope: LogScope; segment_days: number };
 
 const LOOK_MS = 1_000;
+const LOOK_BACK_MS = 60_000;
+const DAY_MS = 86_400_000;
 /** Logs that one worker reads at a time. */
 const MOST = 200;
 
@@ -19,6 +29,7 @@ export class LogReader {
   private timer: NodeJS.Timeout | null = null;
   private working: Promise<void> | null = null;
   private stopped = false;
+  private looked_back_at = -Infinity;
 
   constructor(options: ReaderOptions) {
     this.options = options;
@@ -68,10 +79,22 @@ export class LogReader {
   }
 
   private async readInstances(): Promise<void> {
-    const readings = await instancesToRead(this.options.fork(), this.options.worker);
+    const readings = [...(await instancesToRead(this.options.fork(), this.options.worker)), ...(await this.leftOut())];
     const wanted = new Set(readings.map(({ runid }) => runid));
     for (const runid of this.instances.keys()) if (!wanted.has(runid)) this.instances.delete(runid);
-    for (const reading of readings) await this.readInstance(reading);
+    for (const reading of readings) {
+      if (!reading.ended) await this.readInstance(reading);
+      else await aloneAtInstance(this.options.fork(), reading.runid, () => this.readInstance(reading));
+    }
+  }
+
+  /** Not so far back that segments would be gone already: a source that retention has removed is not read again. */
+  private async leftOut(): Promise<InstanceReading[]> {
+    if (performance.now() - this.looked_back_at < LOOK_BACK_MS) return [];
+    const { segment_days, fork } = this.options;
+    const found = await instancesLeftOut(fork(), new Date(segment_days === 0 ? 0 : Date.now() - 0.9 * segment_days * DAY_MS));
+    if (found.length === 0) this.looked_back_at = performance.now();
+    return found;
   }
 
   /** Takes what has come; entries that may still grow wait until the next look finds nothing added to them. */

@@ -96,7 +96,14 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 /** Keeps the rows of this machine's images and containers, and reads logs; nothing happens where there is no Docker Engine. */
 function startDocker({ config, fork, id, database_url, logger }: Shared): { stop(): Promise<void> } {
   const client = createDockerClient(config.DOCKER_HOST);
-  const reader = new LogReader({ docker: client.docker, fork, logger, worker: id, scope: config.CONTAINER_LOGS });
+  const reader = new LogReader({
+    docker: client.docker,
+    fork,
+    logger,
+    worker: id,
+    scope: config.CONTAINER_LOGS,
+    segment_days: config.RETENTION_SEGMENT_DAYS,
+  });
   const on_serve = (docker_id: string | null) => reader.serve(docker_id);
   const [scope, compare_every_s] = [config.CONTAINER_LOGS, config.DOCKER_COMPARE_EVERY_S];
   const sync = new DockerSync({ client, fork, database_url, scope, compare_every_s, on_serve, logger });

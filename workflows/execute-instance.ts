@@ -1,6 +1,7 @@
 import { ApplicationFailure, CancellationScope, CancelledFailure, setCurrentDetails } from '@temporalio/workflow';
 import type { InstanceInput, InstanceReport } from '../core/workflow-contract.ts';
 import { finishInstead, runActivity, withoutStack } from './run-activity.ts';
+import { showBreaches } from './show-breaches.ts';
 
 /**
  * The whole life of an instance in Temporal: one engine activity, which also makes the instance final. Only where that could not finish does a second one. The row is always
@@ -9,6 +10,7 @@ import { finishInstead, runActivity, withoutStack } from './run-activity.ts';
  */
 export async function executeInstance(kind: string, input: InstanceInput): Promise<InstanceReport> {
   const target = { runid: input.runid };
+  showBreaches();
   describeProgress(input, 'running');
   const report = await runActivity<typeof target, InstanceReport>(kind, target, input).catch((error: unknown) =>
     finishInstead<typeof target, InstanceReport>('finishInstances', target, error),

@@ -7,5 +7,6 @@ export { flamesTask } from './flames-task.ts';
 export { httpTask } from './http-task.ts';
 export { imageTask } from './image-task.ts';
 export { shellTask } from './shell-task.ts';
+export { slaBreach } from './sla-breach.ts';
 export { videoTask } from './video-task.ts';
 export { wave } from './wave.ts';

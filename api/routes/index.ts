@@ -6,12 +6,19 @@ import { listRetentionRunsRoute } from './admin/list-retention-runs.ts';
 import { requestRetentionRoute } from './admin/request-retention.ts';
 import { alertRoutes } from './alerts/index.ts';
 import { listAuditLogRoute } from './audit-log/list-audit-log.ts';
+import { acknowledgeBreachRoute, resolveBreachRoute, snoozeBreachRoute } from './breaches/change-breach.ts';
+import { getBreachRoute } from './breaches/get-breach.ts';
+import { listBreachesRoute } from './breaches/list-breaches.ts';
+import { streamBreachesRoute } from './breaches/stream-breaches.ts';
 import { cancelBulkActionRoute } from './bulk-actions/cancel-bulk-action.ts';
 import { createBulkActionRoute } from './bulk-actions/create-bulk-action.ts';
 import { getBulkActionRoute } from './bulk-actions/get-bulk-action.ts';
 import { listBulkActionItemsRoute } from './bulk-actions/list-bulk-action-items.ts';
 import { listBulkActionsRoute } from './bulk-actions/list-bulk-actions.ts';
 import { containerLogRoutes } from './container-logs/index.ts';
+import { getDeliveryRoute } from './deliveries/get-delivery.ts';
+import { listDeliveriesRoute } from './deliveries/list-deliveries.ts';
+import { retryDeliveryRoute } from './deliveries/retry-delivery.ts';
 import { detectionRoutes } from './detections/index.ts';
 import { dockerRoutes } from './docker/index.ts';
 import { flamesRoutes } from './flames/index.ts';
@@ -19,6 +26,9 @@ import { getInstanceRoute } from './instances/get-instance.ts';
 import { getInstanceLogsRoute } from './instances/get-instance-logs.ts';
 import { listInstancesRoute } from './instances/list-instances.ts';
 import { streamInstanceLogsRoute } from './instances/stream-instance-logs.ts';
+import { listNotificationsRoute } from './notifications/list-notifications.ts';
+import { readNotificationRoute } from './notifications/read-notification.ts';
+import { streamNotificationsRoute } from './notifications/stream-notifications.ts';
 import { changePoolRoute } from './pools/change-pool.ts';
 import { createPoolRoute } from './pools/create-pool.ts';
 import { deletePoolRoute } from './pools/delete-pool.ts';
@@ -49,6 +59,15 @@ import { createSecretRoute } from './secrets/create-secret.ts';
 import { deleteSecretRoute } from './secrets/delete-secret.ts';
 import { listSecretsRoute } from './secrets/list-secrets.ts';
 import { replaceSecretRoute } from './secrets/replace-secret.ts';
+import { changeSlaRoute } from './slas/change-sla.ts';
+import { createSlaRoute } from './slas/create-sla.ts';
+import { deleteSlaRoute } from './slas/delete-sla.ts';
+import { getComplianceRoute } from './slas/get-compliance.ts';
+import { getSlaRoute } from './slas/get-sla.ts';
+import { listSlaVersionsRoute } from './slas/list-sla-versions.ts';
+import { listSlasRoute } from './slas/list-slas.ts';
+import { rebindSlaRoute } from './slas/rebind-sla.ts';
+import { testSlaRoute } from './slas/test-sla.ts';
 import { cancelTaskRoute } from './tasks/cancel-task.ts';
 import { changeTaskRoute } from './tasks/change-task.ts';
 import { explainTaskRoute } from './tasks/explain-task.ts';
@@ -61,6 +80,7 @@ import { listTaskInstancesRoute } from './tasks/list-task-instances.ts';
 import { listTasksRoute } from './tasks/list-tasks.ts';
 import { retryTaskRoute } from './tasks/retry-task.ts';
 import { submitTasksRoute } from './tasks/submit-tasks.ts';
+import { changeTemplateRoute } from './templates/change-template.ts';
 import { createTemplateRoute } from './templates/create-template.ts';
 import { createTemplateVersionRoute } from './templates/create-template-version.ts';
 import { deleteTemplateRoute } from './templates/delete-template.ts';
@@ -102,6 +122,7 @@ export const routes: readonly Route[] = [
   getInstanceRoute,
   listInstancesRoute,
   streamInstanceLogsRoute,
+  changeTemplateRoute,
   createTemplateVersionRoute,
   createTemplateRoute,
   deleteTemplateRoute,
@@ -153,6 +174,27 @@ export const routes: readonly Route[] = [
   pauseScheduleRoute,
   resumeScheduleRoute,
   runScheduleNowRoute,
+  createSlaRoute,
+  listSlasRoute,
+  getSlaRoute,
+  changeSlaRoute,
+  deleteSlaRoute,
+  listSlaVersionsRoute,
+  rebindSlaRoute,
+  testSlaRoute,
+  getComplianceRoute,
+  streamBreachesRoute,
+  listBreachesRoute,
+  getBreachRoute,
+  acknowledgeBreachRoute,
+  snoozeBreachRoute,
+  resolveBreachRoute,
+  streamNotificationsRoute,
+  listNotificationsRoute,
+  readNotificationRoute,
+  listDeliveriesRoute,
+  getDeliveryRoute,
+  retryDeliveryRoute,
   listAuditLogRoute,
   getInvariantsRoute,
   getDatabaseRoute,

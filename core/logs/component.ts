@@ -23,8 +23,8 @@ function match(pattern: RegExp, line: string, at: number): Named | null {
 }
 
 function sourceIn(line: string, at: number): Named | null {
-  const open = line.indexOf('[', at);
-  return open === -1 || open > at + 6 ? null : match(AT_SOURCE, line, open);
+  const open = line.slice(at, at + 7).indexOf('[');
+  return open === -1 ? null : match(AT_SOURCE, line, at + open);
 }
 
 function last(line: string, at: number): Named | null {
@@ -42,14 +42,18 @@ function direct(line: string, at: number): Named | null {
   return found ? { component: (found[1] ?? found[2]) as string, end: DIRECT.lastIndex } : null;
 }
 
+/** A name stands near the level; what is farther away is not looked at, which bounds what a hostile line costs. */
+const NEAR = 400;
+
 /** Looks for a name behind the level; the rules in order of how sure they are. */
-export function componentAfter(line: string, at: number): Named | null {
+export function componentAfter(text: string, at: number): Named | null {
+  const line = text.length > at + NEAR ? text.slice(0, at + NEAR) : text;
   return (
     direct(line, at) ??
     match(BEFORE_THREAD, line, at) ??
     match(COLON, line, at) ??
     sourceIn(line, at) ??
-    last(line, at) ??
+    last(text, at) ??
     match(BEFORE_BRACKET, line, at) ??
     match(DOTTED, line, at) ??
     match(COLUMN, line, at) ??
@@ -61,6 +65,7 @@ export function componentAfter(line: string, at: number): Named | null {
 export function tidyComponent(name: string | null): string | null {
   if (!name) return null;
   const tidy = name
+    .slice(0, NEAR)
     .replace(/\[[^\]]*\]$/, '')
     .replace(/\(\w+\)$/, '')
     .replace(/^[\s[(]+|[\s\])]+$/g, '');

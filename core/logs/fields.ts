@@ -44,7 +44,8 @@ const known = new Map<string, FieldRole | null>();
 export function fieldRole(name: string): FieldRole | null {
   const seen = known.get(name);
   if (seen !== undefined) return seen;
-  const role = name.length > 40 ? null : (ROLES.get(name.toLowerCase().replace(/[._@-]/g, '')) ?? null);
+  if (name.length > 40) return null;
+  const role = ROLES.get(name.toLowerCase().replace(/[._@-]/g, '')) ?? null;
   if (known.size >= MOST) known.clear();
   known.set(name, role);
   return role;

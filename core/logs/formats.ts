@@ -95,7 +95,7 @@ const FORMATS: Format[] = [
   },
   {
     first: digit,
-    pattern: /((?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d+)(?: +[+-]\d{4})?(?: +\S+)? +\d+ +\d+ ([VDIWEFAS]) ([^:]*?) *: /y,
+    pattern: /((?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d+)(?: +[+-]\d{4})?(?: +\S+)? +\d+ +\d+ ([VDIWEFAS]) ([^:]*): /y,
     read: (m, _line, clock) =>
       result('logcat', {
         severity: letterLevel(m[2] as string),
@@ -106,8 +106,8 @@ const FORMATS: Format[] = [
   },
   {
     first: capital,
-    pattern: /([VDIWEFA])\/([^(:\s][^(:]*?) *(?:\( *\d+\))?: /y,
-    read: (m) => result('logcat', { severity: letterLevel(m[1] as string), component: named(m[2]), end: m[0].length }),
+    pattern: /([VDIWEFA])\/([^(:\s][^(:]*)(?:\( *\d+\))?: /y,
+    read: (m) => result('logcat', { severity: letterLevel(m[1] as string), component: named(m[2]?.trimEnd()), end: m[0].length }),
   },
   {
     first: is('['),
@@ -139,11 +139,11 @@ const FORMATS: Format[] = [
   },
   {
     first: is('='),
-    pattern: /=(ERROR|CRASH|WARNING|INFO|SUPERVISOR|PROGRESS|NOTICE|DEBUG|CRITICAL) REPORT==+ ?(.*?) ?=+$/y,
+    pattern: /=(ERROR|CRASH|WARNING|INFO|SUPERVISOR|PROGRESS|NOTICE|DEBUG|CRITICAL) REPORT={2,80}(?!=) ?([^=]*)={1,80}$/y,
     read: (m, _line, clock) =>
       result('erlang', {
         severity: m[1] === 'CRASH' || m[1] === 'SUPERVISOR' ? 'error' : (markedWord(m[1] as string) ?? 'info'),
-        time: stampIn(m[2], clock),
+        time: stampIn(m[2]?.trimEnd(), clock),
         end: m[0].length,
       }),
   },

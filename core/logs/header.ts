@@ -1,3 +1,4 @@
+import { GAPS, isDigit, isLetter, isUpper, OPENERS } from './characters.ts';
 import { readBracket } from './header-bracket.ts';
 import { headerWord, letterLevel, markedWord, type Severity } from './levels.ts';
 import { readPairs } from './logfmt.ts';
@@ -25,13 +26,6 @@ const MOST_ATOMS = 18;
 const FARTHEST = 500;
 const SPACE = 32;
 const TAB = 9;
-
-const isDigit = (code: number): boolean => code >= 48 && code <= 57;
-const isUpper = (code: number): boolean => code >= 65 && code <= 90;
-const isLetter = (code: number): boolean => isUpper(code) || (code >= 97 && code <= 122);
-/** Blank, or a mark that separates columns. */
-const GAPS = new Set([...' \t-|,:/·*#>=~'].map((mark) => mark.charCodeAt(0)));
-const OPENERS = new Set([...'[(<{'].map((mark) => mark.charCodeAt(0)));
 
 /** PostgreSQL's words before two blanks; null: more of the message before. */
 const POSTGRES = new Map<string, Severity | null>([

@@ -7,22 +7,24 @@ export const LONGEST_LINE = 8 * 1024 * 1024;
 /** Lines looked at before it is decided whether they carry compose prefixes. */
 const SAMPLE = 50;
 
-/** Puts parts of long lines together, stream by stream. */
+type Held = { text: string[]; length: number; time: number | null };
+
+/** Puts parts of long lines together, stream by stream. A line that never ends is cut at the length of the longest. */
 export class PartJoiner {
-  private readonly held = new Map<string, { text: string[]; time: number | null }>();
+  private readonly held = new Map<string, Held>();
 
   /** The line that the piece completes, or null while it goes on. */
   add(piece: Piece): Omit<NumberedLine, 'number'> | null {
     const key = `${piece.source ?? ''}|${piece.stream ?? ''}`;
-    const before = this.held.get(key);
-    if (piece.partial) {
-      if (before) before.text.push(piece.text);
-      else this.held.set(key, { text: [piece.text], time: piece.time });
+    const line = this.held.get(key) ?? { text: [], length: 0, time: piece.time };
+    line.text.push(piece.text);
+    line.length += piece.text.length;
+    if (piece.partial && line.length < LONGEST_LINE) {
+      this.held.set(key, line);
       return null;
     }
     this.held.delete(key);
-    const text = before ? [...before.text, piece.text].join('') : piece.text;
-    return { text, stream: piece.stream, time: before ? before.time : piece.time, name: piece.source };
+    return { text: line.text.join(''), stream: piece.stream, time: line.time, name: piece.source };
   }
 
   /** What was never completed. */

@@ -8,6 +8,7 @@ const MOST_TOKENS = 64;
 /** A run of name characters with a digit in it, with what is joined to it likewise: numbers, addresses, identifiers, hashes, durations. */
 const VARIES = /[A-Za-z_+-]*\d\w*(?:[.:,_-](?:[\da-fA-F]+(?!\w)|\w*\d\w*))*%?/g;
 const HAS_DIGIT = /\d/;
+const BLANK = /\s/;
 
 const masked = (token: string): string => (HAS_DIGIT.test(token) ? token.replace(VARIES, WILDCARD) : token);
 
@@ -18,7 +19,11 @@ const addToken = (kept: string[], token: string): string[] => {
 };
 
 /** The word that the cut goes through counts as a value. */
-const shortened = (line: string): string => line.slice(0, LONGEST).replace(/\S*$/, WILDCARD);
+function shortened(line: string): string {
+  let end = LONGEST;
+  while (end > 0 && !BLANK.test(line[end - 1] as string)) end--;
+  return line.slice(0, end) + WILDCARD;
+}
 
 /** A message as the tokens that templates are made of: split at blanks, varying parts masked, bounded in length. */
 export function maskedTokens(message: string): string[] {

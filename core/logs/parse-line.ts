@@ -50,12 +50,14 @@ const line = (facts: Partial<ParsedLine> & Pick<ParsedLine, 'format' | 'severity
 
 /** What is not JSON says what it is at its beginning; the rest of a longer line is not looked at. */
 const LOOKED_AT = 8_192;
+const headOf = (text: string): string => (text.length > LOOKED_AT ? text.slice(0, LOOKED_AT) : text);
 
 /** java.util.logging writes two lines: this, then `LEVEL: message`. */
 const JUL = /^[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M ([\w.$]+)(?: [\w$<>]+)?$/;
 
 /** Level of a text that states none: HTTP status, shape of a crash, words, stream; else info. */
-function guess(text: string, stream: Stream | null): { severity: Severity; source: DetectSource; status: number | null } {
+function guess(whole: string, stream: Stream | null): { severity: Severity; source: DetectSource; status: number | null } {
+  const text = headOf(whole);
   const status = readStatus(text);
   if (status !== null) return { severity: statusSeverity(status), source: 'status', status };
   const words = shapeSeverity(text) ?? keywordSeverity(text);
@@ -66,7 +68,7 @@ function guess(text: string, stream: Stream | null): { severity: Severity; sourc
 /** A JSON object without a level: what its message states as a line of its own, else its status, its error field, the words of its message. */
 function judgeJson(facts: JsonFacts, context: LineContext): Pick<ParsedLine, 'severity' | 'source'> {
   if (facts.severity) return { severity: facts.severity, source: 'field' };
-  const inner = facts.message && !facts.message.startsWith('{') ? readHeader(facts.message, context.clock) : null;
+  const inner = facts.message && !facts.message.startsWith('{') ? readHeader(headOf(facts.message), context.clock) : null;
   if (inner?.severity) return { severity: inner.severity, source: inner.by ?? 'header' };
   if (facts.status !== null) return { severity: statusSeverity(facts.status), source: 'status' };
   if (facts.failed) return { severity: 'error', source: 'keyword' };
@@ -163,7 +165,7 @@ export function parseLine(text: string, context: LineContext): ParsedLine {
     const json = ofJson(text, 0, context);
     if (json) return json;
   }
-  const head = text.length > LOOKED_AT ? text.slice(0, LOOKED_AT) : text;
+  const head = headOf(text);
   const grammar = ofGrammar(head, context);
   if (grammar) return grammar;
   const header = readHeader(head, context.clock);

@@ -8,6 +8,11 @@ import { isContinuation, isGoFrame, type TraceKind, traceGoesOn, traceStart } fr
 /** Largest entry: what goes on beyond is a further segment of the same severity. A single longer line stays whole. */
 export const MOST_LINES = 1_000;
 export const MOST_BYTES = 262_144;
+/** Entries that may be open at once, and what they may hold: names come from the log itself. Beyond that the oldest ends. */
+export const MOST_OPEN = 1_000;
+export const MOST_OPEN_BYTES = 16 * 1024 * 1024;
+/** What a line is to a trace stands at its beginning; the rest of a longer one is not looked at, which bounds what a hostile line costs. */
+const LOOKED_AT = 2_000;
 /** A line without a header this soon after one with is its continuation: programs write an entry at once. */
 const TOGETHER_MS = 50;
 
@@ -34,6 +39,7 @@ const keyOf = (line: NumberedLine): string => `${line.name ?? ''}|${line.stream 
 const WORST: readonly Severity[] = ['warning', 'error', 'fatal'];
 const UNSTATED: readonly DetectSource[] = ['keyword', 'stream', 'default'];
 const isBlank = (text: string): boolean => text.trim() === '';
+const headOf = (text: string): string => (text.length > LOOKED_AT ? text.slice(0, LOOKED_AT) : text);
 const isIndented = (text: string): boolean => text.startsWith(' ') || text.startsWith('\t');
 
 /**
@@ -42,7 +48,9 @@ const isIndented = (text: string): boolean => text.startsWith(' ') || text.start
  */
 export class Segmenter {
   private readonly options: SegmenterOptions;
+  /** In the order in which they began. */
   private readonly open = new Map<string, OpenEntry>();
+  private held = 0;
 
   constructor(options: Partial<SegmenterOptions> = {}) {
     this.options = { reference: null, miner: null, ...options };
@@ -50,20 +58,24 @@ export class Segmenter {
 
   /** Takes a line. @returns the entry that it ended, if it did */
   push(line: NumberedLine): Segment | null {
+    return this.take(line) ?? this.relieve();
+  }
+
+  private take(line: NumberedLine): Segment | null {
     const text = cleanLine(line.text);
     const key = keyOf(line);
     const entry = this.open.get(key);
-    if (entry && isBlank(text) && !full(entry, text)) return grow(entry, { line, text });
+    if (entry && isBlank(text) && !full(entry, text)) return this.grow(entry, { line, text });
     const parsed = this.parse(text, line);
     if (!entry || !belongs(entry, { line, text, parsed })) return this.begin(key, { line, text, parsed });
-    if (!full(entry, text)) return grow(entry, { line, text });
+    if (!full(entry, text)) return this.grow(entry, { line, text });
     return this.begin(key, { line, text, parsed: entry.parsed }, entry.trace);
   }
 
   /** Ends all open entries, or those whose last line came before `silent_since` (carrier's clock or the caller's). */
   flush(silent_since = Number.POSITIVE_INFINITY): Segment[] {
     const ended = [...this.open.values()].filter((entry) => (entry.last_time ?? Number.NEGATIVE_INFINITY) < silent_since);
-    for (const entry of ended) this.open.delete(entry.key);
+    for (const entry of ended) this.forget(entry);
     return ended.sort((a, b) => a.first.number - b.first.number).map((entry) => this.close(entry));
   }
 
@@ -73,7 +85,31 @@ export class Segmenter {
   }
 
   restore(entries: readonly OpenEntry[]): void {
-    for (const entry of entries) this.open.set(entry.key, entry);
+    for (const entry of entries) this.hold(entry);
+  }
+
+  private hold(entry: OpenEntry): void {
+    this.open.set(entry.key, entry);
+    this.held += entry.bytes;
+  }
+
+  private forget(entry: OpenEntry): void {
+    if (this.open.delete(entry.key)) this.held -= entry.bytes;
+  }
+
+  /** Ends the oldest entry when there are too many. */
+  private relieve(): Segment | null {
+    if (this.open.size < 2 || (this.open.size <= MOST_OPEN && this.held <= MOST_OPEN_BYTES)) return null;
+    const [oldest] = this.open.values() as Iterable<OpenEntry> as [OpenEntry];
+    this.forget(oldest);
+    return this.close(oldest);
+  }
+
+  private grow(entry: OpenEntry, added: Pick<Line, 'line' | 'text'>): null {
+    const before = entry.bytes;
+    grow(entry, added);
+    this.held += entry.bytes - before;
+    return null;
   }
 
   private parse(text: string, { time, stream }: NumberedLine): ParsedLine {
@@ -82,9 +118,10 @@ export class Segmenter {
 
   private begin(key: string, { line, text, parsed }: Line, cutFrom?: TraceKind | null): Segment | null {
     const before = this.open.get(key);
-    const trace = cutFrom === undefined ? traceStart(text) : cutFrom;
+    const trace = cutFrom === undefined ? traceStart(headOf(text)) : cutFrom;
     const cut = cutFrom !== undefined;
-    this.open.set(key, { key, first: line, lines: [text], bytes: text.length, parsed, trace, last_time: line.time, cut });
+    if (before) this.forget(before);
+    this.hold({ key, first: line, lines: [text], bytes: text.length, parsed, trace, last_time: line.time, cut });
     return before ? this.close(before) : null;
   }
 
@@ -113,13 +150,12 @@ export class Segmenter {
 
 type Line = { line: NumberedLine; text: string; parsed: ParsedLine };
 
-function grow(entry: OpenEntry, { line, text }: { line: NumberedLine; text: string }): null {
-  entry.trace ??= isIndented(text) || isBlank(text) ? null : (traceStart(text) ?? (isGoFrame(text) ? 'go' : null));
+function grow(entry: OpenEntry, { line, text }: Pick<Line, 'line' | 'text'>): void {
+  entry.trace ??= isIndented(text) || isBlank(text) ? null : (traceStart(headOf(text)) ?? (isGoFrame(text) ? 'go' : null));
   if (entry.parsed.awaits) takeOver(entry, text);
   entry.lines.push(text);
   entry.bytes += text.length + 1;
   entry.last_time = line.time ?? entry.last_time;
-  return null;
 }
 
 /** The second line of java.util.logging has the level and the message; the first has time and class. */
@@ -143,7 +179,8 @@ function belongs(entry: OpenEntry, added: Line): boolean {
   if (entry.parsed.awaits) return parsed.source === 'header' && !parsed.stamped;
   if (parsed.continues) return entry.parsed.format === parsed.format;
   if (parsed.stamped && !isTraceLine(entry, text)) return false;
-  if (isContinuation(text) || goesOn(entry, text) || startsBelow(entry, text)) return true;
+  const head = headOf(text);
+  if (isContinuation(head) || goesOn(entry, head) || startsBelow(entry, text)) return true;
   return !statesItsOwn(parsed) && isTogether(entry, line);
 }
 
@@ -158,7 +195,7 @@ const isTraceLine = (entry: OpenEntry, text: string): boolean => entry.trace !==
 function startsBelow(entry: OpenEntry, text: string): boolean {
   const { parsed, trace, lines } = entry;
   if (trace || !parsed.headed || parsed.format === 'plain') return false;
-  const below = traceStart(text);
+  const below = traceStart(headOf(text));
   if (below === 'java') return !text.startsWith('Exception in thread');
   if (!WORST.includes(parsed.severity)) return false;
   if (below === 'go') return text.startsWith('goroutine ');

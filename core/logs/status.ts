@@ -11,15 +11,15 @@ const QUOTED = /"(?:-|[A-Z]{3,16} (?:[^"\\]|\\.)*|(?:[^"\\]|\\.)*)" ([1-5]\d\d)(
 /** AWS load balancers: two statuses before the request. */
 const BALANCER = / ([1-5]\d\d) (?:[1-5]\d\d|-) \d+ \d+ "[A-Z-]/;
 /** HAProxy's HTTP log: frontend, backend/server, timers, status. */
-const HAPROXY = / \S+\/\S+ [\d+-]+(?:\/[\d+-]+){3,4} (-?\d+) \d+ /;
+const HAPROXY = / [^\s/]+\/\S+ [\d+-]+(?:\/[\d+-]+){3,4} (-?\d+) \d+ /;
 const METHODS = '(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH)';
 /** Without quotes: Express' morgan, Gin, Fiber, Squid, Rails, IIS. */
 const BARE = [
   new RegExp(`^${METHODS} \\S+ ([1-5]\\d\\d) [\\d.]+ ?(?:ms|s|µs)`),
-  new RegExp(`\\| +([1-5]\\d\\d) \\|.*\\b${METHODS}\\b`),
+  new RegExp(`\\| +([1-5]\\d\\d) \\|.{0,120}\\b${METHODS}\\b`),
   /\bTCP_[A-Z_]+\/([1-5]\d\d) \d+ /,
   /^Completed ([1-5]\d\d) [A-Z]/,
-  new RegExp(`^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\S+ ${METHODS} \\S+ .* ([1-5]\\d\\d) \\d+ \\d+(?: \\d+)*$`),
+  new RegExp(`^\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\S+ ${METHODS} \\S+ .* ([1-5]\\d\\d) \\d+ \\d+(?: \\d+){0,4}$`),
 ];
 const BARE_HINT = new RegExp(`TCP_|Completed |${METHODS} `);
 

@@ -12,14 +12,14 @@ const EXCEPTION_NAME =
   /^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Group|Iteration|Failure|Timeout)?(?::|$| \[)/;
 const GO_START = /^(?:panic: |fatal error: |goroutine \d+ \[|SIG[A-Z]+: )/;
 const GO_LINE =
-  /^(?:goroutine \d+ |created by |\[signal |exit status |panic: |rax|r\w{1,5} +0x|\S+\(.*\)$|\.\.\.additional frames|runtime[:.]|[\w./*-]+\.[\w.()*]+$|main\.)/;
+  /^(?:goroutine \d+ |created by |\[signal |exit status |panic: |rax|r\w{1,5} +0x|\S[^\s(]*\(.*\)$|\.\.\.additional frames|runtime[:.]|(?:[\w.*]*[/-])*[\w.*]?[\w*]*\.[\w.()*]+$|main\.)/;
 const NODE_START =
   /^(?:(?:\/|file:\/\/|[A-Z]:\\|node:)[^ ]*:\d+$|(?:Uncaught |Unhandled )?(?:[A-Z]\w*)?(?:Error|Exception|TypeError)(?: \[\w+\])?(?::|$))/;
 const NODE_LINE = /^(?:(?:Uncaught )?[A-Z]\w*(?:Error|Exception)?(?: \[\w+\])?: |Node\.js v\d|\^|throw |\}|\[cause\])/;
 /** Erlang's reports end with a blank line. */
 const REPORT_START = /^=[A-Z]+ REPORT==/;
 const OTHER_START =
-  /^(?:Exception in thread "|Unhandled exception|thread '.*' (?:\(\d+\) )?panicked at |\*\* \([\w.]+\) |PHP Fatal error: |Fatal error: |.+:\d+:in [`'].*: )/;
+  /^(?:Exception in thread "|Unhandled exception|thread '.*' (?:\(\d+\) )?panicked at |\*\* \([\w.]+\) |PHP Fatal error: |Fatal error: |[^`']+:\d+:in [`'].*: )/;
 
 /** The kind of trace that a line begins, or null. */
 export function traceStart(text: string): TraceKind | null {
@@ -36,8 +36,11 @@ const indented = (text: string): boolean => text.charCodeAt(0) === 32 || text.ch
 /** Whether a line goes on with the entry before it whatever that was: indented, or of a shape that begins nothing. */
 export const isContinuation = (text: string): boolean => indented(text) || CONTINUES.test(text) || CLOSERS.test(text);
 
+const LONGEST_FRAME = 300;
+
 /** A Go frame as zap prints it below its entry: a function's name alone, whose file and line follow indented. */
-export const isGoFrame = (text: string): boolean => /^[\w./*-]+(?:\.\(?\*?[\w]+\)?)+(?:\(.*\))?$/.test(text) && text.includes('.');
+export const isGoFrame = (text: string): boolean =>
+  text.length <= LONGEST_FRAME && text.includes('.') && /^[\w./*-]+(?:\.\(?\*?[\w]+\)?)+(?:\(.*\))?$/.test(text);
 
 /** What a trace of each kind goes on with beside what always continues. `last`: the line before. */
 const GOES_ON: Record<TraceKind, (text: string, last: string) => boolean> = {
@@ -46,7 +49,7 @@ const GOES_ON: Record<TraceKind, (text: string, last: string) => boolean> = {
   go: (text) => GO_LINE.test(text),
   node: (text, last) => NODE_LINE.test(text) || (last.trim() === '' && NODE_START.test(text)),
   report: (_text, last) => last.trim() !== '',
-  other: (text, last) => text.startsWith('note: ') || /panicked at .*:$/.test(last) || text === '#0',
+  other: (text, last) => text.startsWith('note: ') || (last.endsWith(':') && last.includes('panicked at ')) || text === '#0',
 };
 
 /** Whether a line belongs to the trace that is open. */

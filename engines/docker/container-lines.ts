@@ -9,6 +9,8 @@ export type LogReading = { tty: boolean; follow: boolean; since_s: number; signa
 const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?/;
 /** Docker cuts longer lines; without frames the parts run together, each with its stamp. */
 const PART_BYTES = 16_384;
+/** What is held of a terminal's line whose end has not come. Beyond that it is handed on in parts, which whoever joins them may cut. */
+const MOST_HELD = 1_048_576;
 const LF = 0x0a;
 
 function pieceOf(bytes: Buffer, stream: LogPiece['stream'], partial: boolean): LogPiece {
@@ -27,14 +29,14 @@ async function* framed(chunks: AsyncIterable<Buffer>): AsyncGenerator<LogPiece> 
   }
 }
 
-/** A terminal's line taken apart where the Engine had cut it. */
-function* partsOf(line: Buffer): Generator<LogPiece> {
+/** A terminal's line taken apart where the Engine had cut it; `goes_on`: its end has not come yet. */
+function* partsOf(line: Buffer, goes_on = false): Generator<LogPiece> {
   let rest = line;
   for (;;) {
     const stamped = (STAMP.exec(rest.subarray(0, 64).toString('latin1'))?.[0] ?? '').length;
     const cut = stamped + PART_BYTES;
     const joined = rest.length > cut && STAMP.test(rest.subarray(cut, cut + 64).toString('latin1'));
-    yield pieceOf(joined ? rest.subarray(0, cut) : rest, 'stdout', joined);
+    yield pieceOf(joined ? rest.subarray(0, cut) : rest, 'stdout', joined || goes_on);
     if (!joined) return;
     rest = rest.subarray(cut);
   }
@@ -48,6 +50,9 @@ async function* terminal(chunks: AsyncIterable<Buffer>): AsyncGenerator<LogPiece
       yield* partsOf(held.subarray(0, at));
       held = held.subarray(at + 1);
     }
+    if (held.length < MOST_HELD) continue;
+    yield* partsOf(held, true);
+    held = Buffer.alloc(0);
   }
   if (held.length > 0) yield* partsOf(held);
 }

@@ -1,7 +1,7 @@
 import type Docker from 'dockerode';
 import type { ContainerInspectInfo } from 'dockerode';
 import pLimit from 'p-limit';
-import { maskEnvironment } from '../../core/mask-environment.ts';
+import { hideEnvironment, maskEnvironment } from '../../core/mask-environment.ts';
 import type { ContainerState } from '../../entities/docker-container.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { statusOf } from './client.ts';
@@ -50,7 +50,7 @@ const portsOf = (ports: Ports | undefined): Record<string, string[]> =>
     Object.entries(ports ?? {}).map(([port, bound]) => [port, (bound ?? []).map(({ HostIp, HostPort }) => `${HostIp}:${HostPort}`)]),
   );
 
-/** What an inspection tells, with secrets masked. */
+/** What an inspection tells, with secrets masked; of a task's environment only the names. */
 export function factsOf(info: ContainerInspectInfo): ContainerFacts {
   const labels = info.Config.Labels ?? {};
   const runid = labels[LABEL.runid] ?? '';
@@ -63,7 +63,7 @@ export function factsOf(info: ContainerInspectInfo): ContainerFacts {
     status,
     exit_code: ['exited', 'dead'].includes(status) ? info.State.ExitCode : null,
     ports: portsOf(info.NetworkSettings?.Ports),
-    environment: maskEnvironment(info.Config.Env ?? []),
+    environment: (runid === '' ? maskEnvironment : hideEnvironment)(info.Config.Env ?? []),
     labels,
     runid: UUID.test(runid) ? runid : null,
     tty: info.Config.Tty,

@@ -13,8 +13,8 @@ import type { ImageOperation } from './parameters.ts';
 /** What an operation left behind. `message`: one sentence for its row. */
 export type Done = { image_id: string | null; digest: string | null; bytes: number; layers: number; removed: string[]; message: string };
 
-/** What the operations work with; `hidden`: values that no message may show. */
-export type Work = { docker: Docker; context: EngineContext; log: OperationLog; hidden: string[] };
+/** What the operations work with; `hidden`: values that no message may show; `removing`: the image that a removal was sent for. */
+export type Work = { docker: Docker; context: EngineContext; log: OperationLog; hidden: string[]; removing?: string };
 
 type Of<K extends ImageOperation['operation']> = Extract<ImageOperation, { operation: K }>;
 const DONE: Done = { image_id: null, digest: null, bytes: 0, layers: 0, removed: [], message: '' };
@@ -81,27 +81,41 @@ type Removed = { Untagged?: string; Deleted?: string };
 const removedOf = (items: Removed[] | null | undefined): string[] =>
   (items ?? []).map(({ Deleted, Untagged }) => Deleted ?? Untagged ?? '');
 
-/** An execution that follows a broken one finds it gone: that was it. */
-async function remove({ image, force }: Of<'remove'>, { docker, context }: Work): Promise<Done> {
+/** Whether somebody may have done it before: an execution or attempt that was broken off. */
+const isRepeated = ({ instance }: EngineContext): boolean => instance.execution > 1 || instance.attempt > 1;
+
+/** Who follows a broken execution, or asks again because no answer came, finds it gone: that was it. */
+async function remove({ image, force }: Of<'remove'>, work: Work): Promise<Done> {
+  const { docker, context } = work;
   try {
     const { Id } = await inspect(docker, image);
+    work.removing = Id;
     const removed = removedOf((await docker.getImage(image).remove({ force })) as Removed[]);
     return { ...DONE, image_id: Id, removed, message: `removed ${image}` };
   } catch (cause) {
-    if (statusOf(cause) === 404 && context.instance.execution > 1) return { ...DONE, message: `${image} was gone already` };
+    if (statusOf(cause) === 404 && (work.removing !== undefined || isRepeated(context)))
+      return { ...DONE, image_id: work.removing ?? null, message: `${image} was gone already` };
     throw cause;
   }
 }
 
+/** The upload is gone when an execution before imported it and was killed before its end was known: then the image is there. */
+async function imported(target: string, { docker, context }: Work, cause: unknown): Promise<Done> {
+  if (!(cause instanceof EngineError) || cause.code !== 'not_found' || !isRepeated(context)) throw cause;
+  const info = await inspect(docker, withTag(target)).catch(() => null);
+  if (!info) throw cause;
+  return { ...DONE, image_id: info.Id, layers: info.RootFS?.Layers?.length ?? 0, message: `imported ${withTag(target)}` };
+}
+
 async function importImage({ artifact, target }: Of<'import'>, work: Work): Promise<Done> {
-  const tar = await work.context.artifacts.open(artifact);
+  const tar = await work.context.artifacts.open(artifact).catch((cause: unknown) => cause as Error);
+  if (tar instanceof Error) return await imported(target, work, tar);
   const { repo, tag: name } = repositoryAndTag(target);
   const meter = await follow(
     await work.docker.importImage(tar as unknown as string, { repo, tag: name, abortSignal: work.context.signal }),
     work,
   );
   const done = await made(work, `${repo}:${name}`, meter);
-  await work.context.artifacts.remove(artifact);
   return { ...done, message: `imported ${repo}:${name}` };
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { dockerfileOrigins } from '../../core/dockerfile-origins.ts';
 import { EngineError } from '../../core/errors.ts';
 import { completed, ended, type Outcome, type OutcomeError } from '../../core/outcome.ts';
 import type { EngineContext } from '../define-engine.ts';
@@ -64,6 +65,29 @@ async function interrupted(log: OperationLog, context: EngineContext, duration_m
   return outcome;
 }
 
+/** What cannot be noted now is noted by the next comparison; the operation has succeeded all the same. */
+async function noteImages({ docker, context }: Work, docker_id: string): Promise<void> {
+  await syncImages(context.em(), docker, docker_id).catch((cause: unknown) =>
+    context.logger.warn({ err: cause }, 'images could not be compared after an operation'),
+  );
+}
+
+/** Only when its end is stored: whoever is killed before it imports again. What is left behind goes with the old uploads. */
+async function removeUpload(parameters: ImageOperation, { artifacts, logger }: EngineContext): Promise<void> {
+  if (parameters.operation !== 'import') return;
+  await artifacts.remove(parameters.artifact).catch((cause: unknown) => logger.warn({ err: cause }, 'an upload could not be removed'));
+}
+
+/** @throws EngineError forbidden: an image from where none may come */
+function refuseOrigins(policy: RegistryPolicy, parameters: ImageOperation): void {
+  if (parameters.operation === 'pull' || parameters.operation === 'push') refuseUnlisted(policy, parameters.image);
+  if (parameters.operation !== 'build') return;
+  const { images, faults } = dockerfileOrigins(parameters.dockerfile);
+  const fault = faults.find(({ readable }) => readable || policy.listed.size > 0);
+  if (fault) throw new EngineError('forbidden', `dockerfile: ${fault.detail}`);
+  for (const image of images) refuseUnlisted(policy, image);
+}
+
 /** One operation on the images of this worker's Engine, with its row from `started` to its true end. */
 export async function runImage(host: ImageHost, parameters: ImageOperation, context: EngineContext): Promise<Outcome> {
   const started = performance.now();
@@ -72,12 +96,13 @@ export async function runImage(host: ImageHost, parameters: ImageOperation, cont
   const log = await OperationLog.begin({ worker: host.worker, docker_id }, parameters, context);
   const work: Work = { docker: host.client.docker, context, log, hidden: [] };
   try {
-    if ('image' in parameters && ['pull', 'push'].includes(parameters.operation)) refuseUnlisted(host.policy, parameters.image);
+    refuseOrigins(host.policy, parameters);
     context.signal.throwIfAborted();
     const done = await persistently(parameters, work);
     const { image_id, digest, bytes, layers, removed, message } = done;
-    if (docker_id) await syncImages(context.em(), host.client.docker, docker_id);
+    if (docker_id) await noteImages(work, docker_id);
     await log.end({ status: 'succeeded', message, error_code: null, image_id, bytes, layers, duration_ms: spent() });
+    await removeUpload(parameters, context);
     const { operation } = parameters;
     const image = operation === 'prune' ? null : imageNameOf(parameters);
     return completed({ operation, image, image_id, digest, bytes, layers, removed, duration_ms: spent() });

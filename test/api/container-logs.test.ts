@@ -132,6 +132,71 @@ test('segments that were made elsewhere are kept as their maker says, once each'
   ]);
 });
 
+test('segments posted in another month have a source of that month, and go with it', async () => {
+  const post = async () => {
+    const segments = [{ container_id: 'monthly', content: 'x', line_number: 1 }];
+    expect((await api.as(api.operator).post('/container-logs/segments/batch').send({ segments })).status).toBe(201);
+  };
+  await post();
+  await query(
+    api.em,
+    `update container_log_source set identity = 'batch/2020-01', first_seen = '2020-01-05' where container_id = 'monthly'`,
+  );
+  await post();
+  const sources = `select identity, status, first_seen > now() - interval '1 hour' as young from container_log_source where container_id = 'monthly' order by id`;
+  expect(await query(api.em, sources)).toEqual([
+    { identity: 'batch/2020-01', status: 'ended', young: false },
+    { identity: `batch/${new Date().toISOString().slice(0, 7)}`, status: 'ended', young: true },
+  ]);
+  expect(
+    await query(api.em, `select 1 from container_log_segment where container_id = 'monthly' and filed_at > now() - interval '1 hour'`),
+  ).toHaveLength(2);
+});
+
+test('line numbers are integers that everybody reads, in cursors too; larger ones are refused', async () => {
+  const post = (line_number: number) =>
+    api
+      .as(api.operator)
+      .post('/container-logs/segments/batch')
+      .send({ segments: [{ container_id: 'far', content: `x ${line_number}`, line_number, line_count: 1_000_000 }] });
+  for (const line of [1e15, Number.MAX_SAFE_INTEGER]) expect((await post(line)).body.errors[0].pointer).toBe('/segments/0/line_number');
+  for (const line of [1e15 - 1e6, 1e15 - 1e6 - 1]) expect((await post(line)).status).toBe(201);
+  expect((await get('/container-logs/sources?container_id=far')).items).toHaveLength(1);
+  const page = await get('/container-logs/segments?container_id=far&sort=line_number&limit=1');
+  expect((await get(`/container-logs/segments?container_id=far&sort=line_number&limit=1&cursor=${page.next_cursor}`)).items).toHaveLength(
+    1,
+  );
+});
+
+test('a segment of the year 9999 or 1970 does not spoil the trend for everybody', async () => {
+  const segments = ['9999-01-01T00:00:00Z', '1970-01-01T00:00:00Z', new Date().toISOString()].map((timestamp, i) => ({
+    container_id: 'clock',
+    content: `x ${i}`,
+    line_number: i + 1,
+    timestamp,
+  }));
+  expect((await api.as(api.operator).post('/container-logs/segments/batch').send({ segments })).status).toBe(201);
+  for (const query of ['', '?interval=1h', '?container_id=clock', '?container_id=clock&interval=1h&max_age_s=0'])
+    expect(Date.parse((await get(`/container-logs/trend${query}`)).to)).toBeLessThan(Date.now() + 2 * 86_400_000);
+  expect((await get('/container-logs/trend?container_id=clock')).total).toBe(2);
+});
+
+test('texts as long as documented are taken, longer ones name their field', async () => {
+  const long = await api
+    .as(api.operator)
+    .post('/container-logs/analyze')
+    .send({ text: `ERROR ${'x'.repeat(7_999_990)}`, container_id: 'long' });
+  expect(long.status).toBe(201);
+  const content = 'ü'.repeat(262_144);
+  const post = (text: string) =>
+    api
+      .as(api.operator)
+      .post('/container-logs/segments/batch')
+      .send({ segments: [{ container_id: 'wide', content: text, line_number: 1 }] });
+  expect((await post(content)).status).toBe(201);
+  expect((await post(`${content}x`)).body.errors[0].pointer).toBe('/segments/0/content');
+});
+
 test('one segment and many are deleted, with their statistics; a filter is needed', async () => {
   await analyze('ERROR a\nINFO b\nINFO c\nWARN d', 'gone');
   const { items } = await get('/container-logs/segments?container_id=gone&type=error');

@@ -6,7 +6,15 @@ import { createTestApi, type TestApi } from '../support/api.ts';
 import { makeUser } from '../support/factories.ts';
 import { makeOldTasks, rowCounts } from '../support/old-rows.ts';
 
-const POLICY = { idempotency_hours: 24, log_days: 30, instance_days: 30, task_days: 30, audit_days: 365, flames_log_days: 30 };
+const POLICY = {
+  idempotency_hours: 24,
+  log_days: 30,
+  instance_days: 30,
+  task_days: 30,
+  audit_days: 365,
+  flames_log_days: 30,
+  notice_days: 365,
+};
 
 let api: TestApi;
 beforeAll(async () => {

@@ -50,7 +50,7 @@ it('rights are the ones that were agreed', () => {
   expect(ids('admin')).toEqual([...people, ...secrets, ...house, 'getInvariants', 'listAuditLog'].sort());
   const doors = ['create', 'change', 'delete', 'hold', 'resume', 'drain'].flatMap((verb) => [`${verb}Queue`, `${verb}Pool`]);
   const workers = ['listWorkers', 'getWorker', 'drainWorker', 'resumeWorker'];
-  const templates = ['createTemplate', 'createTemplateVersion', 'deleteTemplate'];
+  const templates = ['createTemplate', 'changeTemplate', 'createTemplateVersion', 'deleteTemplate'];
   const flames = ['getFlamesStatistics', 'importFlamesRuns', 'registerOldFlamesRun'];
   const alerts = ['changeAlertRule', 'createAlertRule', 'deleteAlertRule', 'getAlertRule', 'listAlertRules'];
   const logs = ['deleteSegments', 'getLogStats', 'getLogTrend', 'listLogTemplates', 'listLogArchives', 'downloadLogArchive'];

@@ -124,6 +124,38 @@ describe('old logs', () => {
     expect(await rows(`select count(*)::int as n from container_log_segment where container_id = 'broken'`)).toEqual([{ n: 0 }]);
   });
 
+  test('sources that nobody reads any more, templates without messages and things of Engines that are away go too', async () => {
+    const old = `now() - interval '100 days'`;
+    await query(fork(), 'alter table container_log_source disable trigger set_updated_at');
+    await query(fork(), 'alter table log_template disable trigger set_updated_at');
+    for (const [id, seen] of [
+      ['kept', 'now()'],
+      ['away', old],
+    ] as const)
+      await query(
+        fork(),
+        `insert into docker_container (docker_id, container_id, container_name, image_id, image_name, status, last_seen) values ('e', $1, $1, 'i', 'i', 'running', ${seen})`,
+        [id],
+      );
+    await query(
+      fork(),
+      `insert into container_log_source (container_id, container_name, kind, identity, requested_by, updated_at)
+       values ('kept', 'k', 'container', 'container', 'worker', ${old}), ('away', 'a', 'container', 'container', 'worker', ${old}), ('text', 't', 'text', 'sha256/1', 'x', ${old}),
+         ('new', 'n', 'batch', 'batch/2026-01', 'x', now())`,
+    );
+    await query(
+      fork(),
+      `insert into log_template (source_id, number, container_id, template, last_seen, updated_at)
+       select id, 901, container_id, 'old', ${old}, ${old} from container_log_source where container_id = 'kept'`,
+    );
+    await archiveOldLogs(NOW, options());
+    const left = `select container_id from container_log_source where container_id in ('kept', 'away', 'text', 'new') group by 1 order by 1`;
+    expect(await rows(left)).toEqual([{ container_id: 'kept' }, { container_id: 'new' }]);
+    expect(await rows(`select container_id from docker_container where docker_id = 'e'`)).toEqual([{ container_id: 'kept' }]);
+    expect(await rows(`select 1 from log_template where template = 'old'`)).toEqual([]);
+    expect(await rows(`select 1 from log_template where last_seen > now() - interval '10 days'`)).not.toEqual([]);
+  });
+
   test('lines outside of all months are archived too', async () => {
     await query(
       fork(),

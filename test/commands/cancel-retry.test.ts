@@ -124,7 +124,7 @@ describe('cancelling and retrying', () => {
       await finish(runid, 'failed');
       expect((await taskRow(db.em, task.uuid)).status).toBe('pending');
       await cancelTask(ctx, task.uuid, null);
-      await query(db.em, 'update tasks set not_before = now()');
+      await query(db.em, `update tasks set not_before = now() - interval '1 second'`);
       expect([await releaseDue(db.em), await admitAll(db.em)]).toEqual([0, 0]);
     });
   });

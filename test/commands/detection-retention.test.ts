@@ -21,6 +21,7 @@ const POLICY = {
   task_days: 30,
   audit_days: 365,
   flames_log_days: 0,
+  notice_days: 30,
   detection: { record_days: 30, violation_days: 90, statistics_days: 365, alert_days: 90 },
 };
 

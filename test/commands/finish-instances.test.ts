@@ -85,7 +85,7 @@ describe('finishInstances', () => {
       const { uuid } = await submitOne(ctx, { template: 'retried' });
       await lose(2);
       await again('failed');
-      await query(db.em, `update tasks set not_before = now()`);
+      await query(db.em, `update tasks set not_before = now() - interval '1 second'`);
       await releaseDue(db.em);
       await lose(2);
       await again('lost', 'worker_lost', { runs: false });
@@ -208,7 +208,7 @@ describe('finishInstances', () => {
       await finish(runid, 'failed');
       for (const used of [1, 2]) {
         expect(await taskRow(db.em, task.uuid)).toMatchObject({ status: 'pending', retries_used: used });
-        await query(db.em, 'update tasks set not_before = now()');
+        await query(db.em, `update tasks set not_before = now() - interval '1 second'`);
         await releaseDue(db.em);
         const [instance] = await admit(ctx.em);
         await finish(instance?.runid ?? '', 'timed_out', { epoch: null });

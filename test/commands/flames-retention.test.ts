@@ -17,6 +17,7 @@ const POLICY: RetentionPolicy = {
   task_days: 30,
   audit_days: 365,
   flames_log_days: 30,
+  notice_days: 60,
 };
 
 let db: TestDatabase;

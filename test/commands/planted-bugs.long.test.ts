@@ -53,7 +53,7 @@ const BUGS: Bug[] = [
   },
   {
     name: 'an end does not see that somebody wanted to cancel',
-    from: 'and ui.cancel then',
+    from: 'and ui.cancel and ui.stop_as is null then',
     to: 'and false then',
     finding: /although it was to be cancelled/,
   },

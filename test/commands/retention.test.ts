@@ -10,6 +10,8 @@ import { type Em, query } from '../../entities/sql.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { claim, countOf, emptyDatabase, makeWorld, outcome, startTask, submission, submitOne, testEngines } from '../support/factories.ts';
 import { makeOldTasks, rowCounts } from '../support/old-rows.ts';
+import { age, attach, makeSla } from '../support/slas.ts';
+import { sweepClocks } from '../support/sweep.ts';
 
 const POLICY: RetentionPolicy = {
   idempotency_hours: 24,
@@ -18,6 +20,7 @@ const POLICY: RetentionPolicy = {
   task_days: 30,
   audit_days: 60,
   flames_log_days: 30,
+  notice_days: 60,
 };
 const running = () => new AbortController().signal;
 
@@ -119,7 +122,7 @@ test('log lines may go before their instances', async () => {
 test('what is kept for ever stays', async () => {
   await makeOldTasks(em, { tasks: 3, age_days: 4_000 });
   const before = await rowCounts(em);
-  expect((await run({ log_days: 0, audit_days: 0 })).removed).toEqual({});
+  expect((await run({ log_days: 0, audit_days: 0, notice_days: 0 })).removed).toEqual({});
   expect(await rowCounts(em)).toEqual({ ...before, audit_log: before.audit_log + 2 });
 });
 
@@ -137,6 +140,42 @@ test('the operation log goes by its own limit, and never before the task that it
   expect((await run({ task_days: 0 })).removed.audit_log).toBe(2);
   expect((await run()).removed).toMatchObject({ tasks: 5, audit_log: 2 });
   expect(await countOf(em, `audit_log where action = 'task.submit'`)).toBe(3);
+});
+
+test('breaches go when their task is gone, those of groups when they were resolved long ago; loans when they have ended', async () => {
+  const sla = await makeSla(
+    ctx,
+    [
+      { kind: 'queue_wait', limit_s: 10 },
+      { kind: 'queue_depth', gt: 2 },
+    ],
+    { actions: [{ do: 'notify' }] },
+  );
+  await attach(em, sla);
+  const [open, gone] = [await submitOne(ctx), await submitOne(ctx)];
+  for (const { uuid } of [open, gone]) await age(em, uuid, 11);
+  await sweepClocks(em);
+  const group = (state: string) =>
+    query(
+      em,
+      `insert into breaches (sla_id, sla_version_id, path, condition, kind, stage, epoch, subject_type, subject_id, scope, due_at, state, resolved_at)
+       select $1, id, '1', 'queue_depth', 'queue_depth', 100, 1, 'queue', $2, 'queue:q', now(), $2, case when $2 = 'resolved' then now() - interval '70 days' end
+       from sla_versions where sla_id = $1`,
+      [sla, state],
+    );
+  for (const state of ['open', 'resolved']) await group(state);
+  for (const ended of [null, new Date(0).toISOString()])
+    await query(
+      em,
+      `insert into pool_resizes (pool, cpu, memory_mb, until_at, ended_at, actor, reason) values ('p', 0, 0, now(), $1, 'sla:x', '')`,
+      [ended],
+    );
+  await query(em, `update breaches set task_id = null where task_id = $1`, [gone.uuid]);
+  for (const table of ['breaches', 'pool_resizes']) await query(em, `update ${table} set created_at = now() - interval '70 days'`);
+  expect((await run()).removed).toEqual({ breaches: 2, pool_resizes: 1 });
+  const left = await query<{ subject_id: string }>(em, 'select subject_id from breaches order by subject_type');
+  expect(left.map(({ subject_id }) => subject_id)).toEqual(['open', open.uuid]);
+  expect(await countOf(em, 'breach_actions')).toBe(2);
 });
 
 test('a dry run tells exactly what the run then removes', async () => {

@@ -70,7 +70,7 @@ describe('controls of a single task', () => {
       await releaseTask(ctx, uuid);
       expect(await where(uuid)).toEqual(['pending', 'not_before']);
       await holdTask(ctx, uuid);
-      await query(db.em, 'update tasks set not_before = now()');
+      await query(db.em, `update tasks set not_before = now() - interval '1 second'`);
       expect(await releaseDue(db.em)).toBe(0);
       await releaseTask(ctx, uuid);
       expect(await where(uuid)).toEqual(['queued', null]);

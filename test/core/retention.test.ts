@@ -11,6 +11,7 @@ const POLICY: RetentionPolicy = {
   instance_days: 30,
   task_days: 30,
   audit_days: 365,
+  notice_days: 365,
   flames_log_days: 30,
 };
 
@@ -27,7 +28,7 @@ describe('how long rows are kept', () => {
     ['a task as long as its instances', { instance_days: 90 }, [30, 90, 90, 365]],
     ['everything above log lines that are kept for ever', { log_days: 0 }, [null, null, null, 365]],
     ['tasks alone for ever', { task_days: 0 }, [30, 30, null, 365]],
-    ['the operation log for ever', { audit_days: 0 }, [30, 30, 30, null]],
+    ['the operation log for ever', { audit_days: 0, notice_days: 0 }, [30, 30, 30, null]],
   ])('is %s', (_, policy, expected) => {
     expect(kept(policy)).toEqual(expected);
   });

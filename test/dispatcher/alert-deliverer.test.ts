@@ -83,7 +83,7 @@ const history = () =>
     'select delivery, reason, count(*)::int4 as n from alert_history group by 1, 2 order by 1, 2',
   );
 /** As if the wait for the next attempt were over. */
-const hurry = () => rows(`update alert_history set next_attempt_at = clock_timestamp() where delivery = 'pending'`);
+const hurry = () => rows(`update alert_history set next_attempt_at = clock_timestamp() - interval '1 second' where delivery = 'pending'`);
 /** As if `seconds` had passed since the last delivery. */
 const pass = (seconds: number) => rows('update alert_states set delivered_at = delivered_at - make_interval(secs => $1)', [seconds]);
 

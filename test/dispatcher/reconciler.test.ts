@@ -30,7 +30,7 @@ beforeAll(async () => {
   deps = {
     fork: () => room.fork(),
     database_url: room.db.url,
-    client: new Client({ connection }),
+    client: new Client({ connection, namespace: room.namespace }),
     temporal_address: temporalAddress(),
     engines: createEngines(config),
     local_worker: null,

@@ -15,6 +15,7 @@ import { installRuntime } from '../../platform/temporal-runtime.ts';
 import { createTestDatabase, type TestDatabase, temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { contextOf, countOf, emptyDatabase, makeUser, makeWorld, testEngines } from '../support/factories.ts';
+import { makeNamespace } from '../support/namespace.ts';
 import { makeSchedule } from '../support/schedules.ts';
 import { testServers } from '../support/test-servers.ts';
 
@@ -30,15 +31,16 @@ beforeAll(async () => {
   db = await createTestDatabase();
   em = db.em as Em;
   connection = await Connection.connect({ address: temporalAddress() });
+  const namespace = await makeNamespace();
   deps = {
     fork: () => db.orm.em.fork() as Em,
     database_url: db.url,
-    client: new Client({ connection }),
+    client: new Client({ connection, namespace }),
     temporal_address: temporalAddress(),
     engines: testEngines,
     local_worker: null,
     ensureSearchAttributes: async () => undefined,
-    config: { ...loadConfig({}), DATA_DIR: testServers().data_dir },
+    config: { ...loadConfig({ TEMPORAL_NAMESPACE: namespace }), DATA_DIR: testServers().data_dir },
     logger: pino({ level: 'silent' }),
   };
   mirror = new ScheduleMirror(deps, new TemporalLink(deps.client, deps.logger));
@@ -131,7 +133,7 @@ describe('the mirror', () => {
 });
 
 test('Temporal fires a schedule through the workflow cronFire, and the database decides once', async () => {
-  const orchestrator = new OrchestratorWorker(deps, () => undefined);
+  const orchestrator = new OrchestratorWorker(deps, { fired: () => undefined, acted: () => undefined });
   orchestrator.start();
   await eventually(() => expect(orchestrator.polls).toBe(true), { timeout_ms: 30_000 });
   const id = await makeSchedule(ctx, NOW(), { cron: '*/2 * * * * *', seconds: true, overlap: 'allow', overlap_max: 1_000 });

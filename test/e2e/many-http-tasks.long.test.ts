@@ -1,15 +1,10 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
-import { createApp } from '../../api/create-app.ts';
 import { type HttpServer, listen } from '../../api/http-server.ts';
-import { createFolderStore } from '../../artifacts/folder-store.ts';
-import { DetectionIntake } from '../../commands/detection-intake.ts';
-import { createVault } from '../../commands/secrets-vault.ts';
 import { query } from '../../entities/sql.ts';
 import { eventually } from '../support/eventually.ts';
-import { testEngines } from './empty-engine.ts';
 import { openRoom, type Room } from './room.ts';
+import { openRoomApi } from './room-api.ts';
 
 const TASKS = 10_000;
 const BATCH = 500;
@@ -18,7 +13,7 @@ let room: Room;
 let api: HttpServer;
 let target: Server;
 let url: string;
-const stopping = new AbortController();
+let admin_key: string;
 /** How often each path was called. */
 const calls = new Map<string, number>();
 
@@ -37,24 +32,11 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(target.address() as AddressInfo).port}`;
-  const config = room.config();
-  const logger = pino({ level: 'silent' });
-  const app = createApp({
-    orm: room.db.orm,
-    config: { ...config, RATE_LIMIT_PER_MINUTE: 0 },
-    engines: testEngines(config),
-    vault: createVault(Buffer.alloc(32, 7)),
-    artifacts: createFolderStore(room.data_dir),
-    detections: new DetectionIntake({ fork: () => room.fork(), logger, max_weight: config.DETECTION_QUEUE_MB * 2 ** 20 }),
-    logger,
-    notify: (channel) => room.notifier.notify(channel),
-    stopping: stopping.signal,
-    temporal_address: null,
-  });
+  const { app, key } = await openRoomApi(room);
+  admin_key = key;
   api = await listen(app, { host: '127.0.0.1', port: 0 });
 });
 afterAll(async () => {
-  stopping.abort();
   await api.stop();
   await room.close();
   target.closeAllConnections();
@@ -65,7 +47,7 @@ async function post(from: number): Promise<string[]> {
   const items = Array.from({ length: BATCH }, (_, i) => ({ template: 'http', parameters: { url: `${url}/${from + i}` } }));
   const response = await fetch(`${api.url}/api/v1/tasks`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${room.admin_key}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${admin_key}`, 'content-type': 'application/json' },
     body: JSON.stringify(items),
   });
   const answer = (await response.json()) as { items: { uuid: string }[] };

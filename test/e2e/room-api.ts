@@ -11,7 +11,7 @@ import { testEngines } from './empty-engine.ts';
 import type { Room } from './room.ts';
 
 /** The API over the database and the artifacts of a room, as its administrator. */
-export type RoomApi = { app: Express; get(path: string): supertest.Test; post(path: string): supertest.Test };
+export type RoomApi = { app: Express; key: string; get(path: string): supertest.Test; post(path: string): supertest.Test };
 
 export async function openRoomApi(room: Room): Promise<RoomApi> {
   const config = { ...room.config(), RATE_LIMIT_PER_MINUTE: 0 };
@@ -32,5 +32,5 @@ export async function openRoomApi(room: Room): Promise<RoomApi> {
   await query(room.fork(), 'update users set api_key = $1 where id = 1', [hash]);
   const request = (method: 'get' | 'post') => (path: string) =>
     supertest(app)[method](`/api/v1${path}`).set('Authorization', `Bearer ${key}`);
-  return { app, get: request('get'), post: request('post') };
+  return { app, key, get: request('get'), post: request('post') };
 }

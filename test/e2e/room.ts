@@ -16,8 +16,9 @@ import type { RunningWorker } from '../../worker/running-worker.ts';
 import { startWorker } from '../../worker/start-worker.ts';
 import { createTestDatabase, type TestDatabase, temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeNamespace } from '../support/namespace.ts';
 import { testEngines } from './empty-engine.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { PARTS, WorkerProcess } from './worker-process.ts';
 
 /** Short settings, so that what takes a minute in production takes seconds here. */
 const SHORT = {
@@ -70,16 +71,19 @@ export class Room {
   database_url: string;
   /** host:port of the Temporal server that the workers use. */
   temporal_address = temporalAddress();
+  /** Of this room alone on that server. */
+  readonly namespace: string;
   private workers: RunningWorker[] = [];
   private processes: WorkerProcess[] = [];
   private readonly companions: string[] = [];
   private templates = 0;
 
-  constructor(db: TestDatabase, data_dir: string, settings: Record<string, string>) {
+  constructor(db: TestDatabase, data_dir: string, settings: Record<string, string> & { TEMPORAL_NAMESPACE: string }) {
     this.db = db;
     this.database_url = db.url;
     this.data_dir = data_dir;
     this.settings = settings;
+    this.namespace = settings.TEMPORAL_NAMESPACE;
     this.notifier = createNotifier({ url: db.url, logger: pino({ level: 'silent' }) });
   }
 
@@ -114,12 +118,17 @@ export class Room {
 
   /** Starts a worker as a process of its own, for tests that kill it. Resolves when it is ready. */
   async workerProcess(id: string, own: Record<string, string> = {}): Promise<WorkerProcess> {
-    const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own, WORKER_ID: id };
+    return await this.process('worker', { ...own, WORKER_ID: id });
+  }
+
+  /** Starts any part as a process of its own. Resolves when it is ready. */
+  async process(part: keyof typeof PARTS, own: Record<string, string> = {}): Promise<WorkerProcess> {
+    const settings = { ...SHORT, LOG_LEVEL: 'info', DATA_DIR: this.data_dir, ...this.settings, ...own };
     const env = { PATH: process.env.PATH, DATABASE_URL: this.database_url, TEMPORAL_ADDRESS: this.temporal_address, ...settings };
-    const worker = new WorkerProcess(env);
-    this.processes.push(worker);
-    await worker.ready;
-    return worker;
+    const started = new WorkerProcess(env, PARTS[part]);
+    this.processes.push(started);
+    await started.ready;
+    return started;
   }
 
   async submit(items: object[]): Promise<string[]> {
@@ -188,7 +197,8 @@ export class Room {
 
   async workflow(id: string): Promise<{ status: string; type: string; attributes: object; summary: string | undefined }> {
     const connection = await Connection.connect({ address: temporalAddress() });
-    const { status, type, searchAttributes, staticSummary } = await new Client({ connection }).workflow.getHandle(id).describe();
+    const client = new Client({ connection, namespace: this.namespace });
+    const { status, type, searchAttributes, staticSummary } = await client.workflow.getHandle(id).describe();
     const summary = await staticSummary();
     await connection.close();
     return { status: status.name, type, attributes: searchAttributes, summary };
@@ -279,7 +289,7 @@ export class Room {
 export async function openRoom(settings: Record<string, string> = {}): Promise<Room> {
   const db = await createTestDatabase();
   const data_dir = await mkdtemp(path.join(os.tmpdir(), 'orchestrator-room-'));
-  const room = new Room(db, data_dir, settings);
+  const room = new Room(db, data_dir, { ...settings, TEMPORAL_NAMESPACE: settings.TEMPORAL_NAMESPACE ?? (await makeNamespace()) });
   const sizes = { cpu: 64, memory_mb: 65_536 };
   await query(room.fork(), `insert into pools (name, total_cpu, total_memory) values ('aside', $1, $2)`, [sizes.cpu, sizes.memory_mb]);
   await query(room.fork(), `insert into queues (name, capacity, pool) values ('aside', 100, 'aside')`);

@@ -15,7 +15,7 @@ const startServer = (port: number): Promise<TemporalServer> =>
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'orchestrator-temporal-'));
   server = await startServer(0);
-  room = await openRoom({ WORKER_CPU: '16', WORKER_MEMORY_MB: '16000', LOG_LEVEL: 'fatal' });
+  room = await openRoom({ WORKER_CPU: '16', WORKER_MEMORY_MB: '16000', LOG_LEVEL: 'fatal', TEMPORAL_NAMESPACE: 'default' });
   room.temporal_address = server.address;
 }, 60_000);
 afterAll(async () => {

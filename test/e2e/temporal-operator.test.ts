@@ -9,7 +9,7 @@ let client: Client;
 beforeAll(async () => {
   room = await openRoom({ WORKER_CPU: '16', WORKER_MEMORY_MB: '16000' });
   connection = await Connection.connect({ address: temporalAddress() });
-  client = new Client({ connection });
+  client = new Client({ connection, namespace: room.namespace });
   await room.worker('w1');
 });
 afterAll(async () => {

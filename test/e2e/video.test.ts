@@ -72,7 +72,8 @@ test('a worker that is killed after the first scene renders the others only, and
   expect(videos[0]).toMatchObject({ attempts: 1, status: 'completed' });
   expect(videos[1]?.attempts).toBe(2);
   expect(statSync(fileOf(videos[0]?.file_path ?? null)).mtimeMs).toBe(before);
-  expect((await room.instances(uuid)).map(({ status }) => status)).toEqual(['completed']);
+  // Where the second worker was slow to start the first instance is lost, and the next one goes on.
+  expect((await room.instances(uuid)).map(({ status }) => status).filter((status) => status !== 'lost')).toEqual(['completed']);
   await room.expectClean();
 }, 120_000);
 

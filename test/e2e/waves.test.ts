@@ -10,7 +10,7 @@ let client: Client;
 beforeAll(async () => {
   room = await openRoom({ WORKER_CPU: '64', WORKER_MEMORY_MB: '64000' });
   connection = await Connection.connect({ address: temporalAddress() });
-  client = new Client({ connection });
+  client = new Client({ connection, namespace: room.namespace });
 });
 
 /** A template of its own for each test: how long its tasks take decides whether there are waves. */

@@ -71,7 +71,7 @@ test('only the protocols that are allowed are opened, whatever a file says', asy
 });
 
 test('a process that was stopped is killed once nothing has grown for the time allowed', async () => {
-  const work = run(ENDLESS, { stall_s: 1.5, on_report: () => undefined });
+  const work = run(ENDLESS, { stall_s: 5, on_report: () => undefined });
   const stopped = async () => (await mine()).map(({ pid }) => signalProcess(pid, 'SIGSTOP'));
   await eventually(async () => expect(await stopped()).toContain(true));
   const exit = await work;

@@ -164,7 +164,7 @@ export async function makeWorld(em: Em, options: { queue?: QueueOptions; worker?
 export async function emptyDatabase(em: Em): Promise<void> {
   await query(em, `alter table task_history disable trigger refuse_truncate`);
   await query(em, `alter table audit_log disable trigger refuse_truncate`);
-  await query(em, `truncate users, secrets, slas, pools, task_history, audit_log, concurrency_keys, rate_buckets cascade`);
+  await query(em, `truncate users, secrets, slas, pools, task_history, audit_log, concurrency_keys, rate_buckets, delivery_lanes cascade`);
   await query(em, `alter table task_history enable trigger refuse_truncate`);
   await query(em, `alter table audit_log enable trigger refuse_truncate`);
 }

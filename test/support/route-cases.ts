@@ -10,6 +10,8 @@ import { DETECTION_CASES } from './route-cases-detections.ts';
 import { DOCKER_ROUTE_CASES } from './route-cases-docker.ts';
 import { FLAMES_CASES } from './route-cases-flames.ts';
 import { LOG_ROUTE_CASES } from './route-cases-logs.ts';
+import { NOTICE_CASES } from './route-cases-notices.ts';
+import { SLA_CASES } from './route-cases-slas.ts';
 import { VIDEO_CASES } from './route-cases-video.ts';
 
 /** A request that its least role may make. `owner`: the thing belongs to the caller `user`, so that others must not see it. `raw`: text for a route with a raw body. */
@@ -151,6 +153,7 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
     at_most_once: false,
     quota_cost: 0,
   })),
+  changeTemplate: at((id) => `/templates/${id}`, template, { body: { sla_id: null } }),
   createTemplateVersion: at((id) => `/templates/${id}/versions`, template, {
     body: { description: 'new', parameters: { n: 2 }, schema: {}, cpu: 2 },
   }),
@@ -225,6 +228,8 @@ export const ROUTE_CASES: Record<string, (api: TestApi) => Promise<RouteCase>> =
   listBackfills: at((id) => `/schedules/${id}/backfills`, ownSchedule, own),
   getBackfill: at((id) => `/schedules/${id}`, ownBackfill, own),
   cancelBackfill: at((id) => `/schedules/${id}/cancel`, ownBackfill, { ...own, body: { cancel_tasks: true } }),
+  ...NOTICE_CASES,
+  ...SLA_CASES,
   listAuditLog: fixed('/audit-log'),
   getInvariants: fixed('/admin/invariants'),
   getDatabase: fixed('/admin/database'),

@@ -10,7 +10,7 @@ export const saveSegmentsRoute = defineRoute({
   tags: ['container logs'],
   rights: 'user',
   body: SegmentBatch,
-  large_body: true,
+  large_body: { text_bytes: 3 * 262_144 },
   response: { status: 201, schema: SegmentsStored },
   handle: async ({ body }, ctx) => await saveSegments(ctx, body),
 });

@@ -33,7 +33,7 @@ const operation = <K extends keyof typeof ImageRequests>(kind: K): Route =>
     tags: ['docker'],
     rights: 'operator',
     body: ImageRequests[kind],
-    large_body: kind === 'build',
+    ...(kind === 'build' ? { large_body: { text_bytes: 3 * 200_000 } } : {}),
     response: { status: 202, schema: Task },
     handle: async ({ body }, ctx) => {
       const { worker, docker_id, queue, priority, timeout, ...parameters } = body as Body;

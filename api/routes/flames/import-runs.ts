@@ -11,7 +11,7 @@ export const registerOldFlamesRunRoute = defineRoute({
   summary: 'Take in an evaluation from before there were tasks, as it was stored then; its logs may stay inside its result',
   tags: ['flames'],
   rights: 'operator',
-  large_body: true,
+  large_body: { text_bytes: 8_388_608 },
   body: OldRun,
   response: { status: 201, schema: FlamesRun },
   handle: async ({ body }, ctx) => {
