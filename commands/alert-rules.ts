@@ -60,10 +60,17 @@ export async function changeAlertRule(ctx: CommandContext, id: number, change: A
   });
 }
 
+/** In the order in which whoever decides or delivers takes them. */
+const LOCKS = [
+  `select 1 from alert_history where rule_id = $1 and delivery = 'pending' order by id for no key update`,
+  'select 1 from alert_states where rule_id = $1 order by camera_id for update',
+];
+
 /** Removes a rule; its alerts stay in the history. @throws EngineError not_found */
 export async function deleteAlertRule(ctx: CommandContext, id: number): Promise<void> {
   await audited(ctx, { action: 'alert_rule.delete', subject_type: 'alert_rule', subject_id: String(id) }, async (em) => {
     const before = await alertRule(em, id);
+    for (const lock of LOCKS) await query(em, lock, [id]);
     const gone = await query(em, 'delete from alert_rules where id = $1 returning id', [id]);
     if (gone.length === 0) throw noRule(id);
     return { before, after: null, result: undefined };

@@ -1,13 +1,16 @@
-import { retryDelay } from '../core/detection/alerts.ts';
+import type { Message } from '../core/delivery.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { AlertChannel } from '../schemas/alert.ts';
+import { enqueueEmail, enqueueWebhook, type Notice, notifyUser } from './enqueue-delivery.ts';
 
-/** What is told of an alert; `id` stays the same however often it is tried. `user_id`: whose secrets sign; null: nobody's. */
-export type AlertNotice = {
+/** An alert that waits for its delivery. `user_id`: who changed its rule last; null: nobody. `owner_id`: the camera's. `handed_over`: its deliveries are in the outbox. */
+type DueAlert = {
   id: string;
   rule_id: number | null;
   rule_name: string;
   user_id: number | null;
+  owner_id: number;
+  handed_over: boolean;
   camera_id: string;
   violation_id: string | null;
   violation_ids: string[];
@@ -16,82 +19,89 @@ export type AlertNotice = {
   violations: number;
   reason: string;
   fired_at: string;
+  channels: AlertChannel[];
 };
 
-/** An alert whose next attempt belongs to the caller, until the lease is over. `attempts` counts this one. `delivered`: channels that have it, see `channelKey`. */
-export type ClaimedAlert = AlertNotice & { channels: AlertChannel[]; delivered: string[]; attempts: number };
+const SOURCE = 'alert';
 
-/** The way out. Resolves when the other side has taken the alert; whatever it rejects with is the reason for another attempt. */
-export type AlertSink = { send(channel: AlertChannel, notice: AlertNotice): Promise<void> };
-
-/** After so long an attempt that was not heard of again is repeated. Longer than any attempt takes. */
-const LEASE_S = 60;
-/** A little more than a day. */
-const MOST_ATTEMPTS = 150;
-const LONGEST_ERROR = 500;
-
-/** Names a channel of an alert, by its place and kind. */
-const channelKey = (channel: AlertChannel, place: number): string => `${place}:${channel.kind}`;
-
-/** Takes alerts that are due. Any number of processes may; none gets what another has. */
-export async function claimAlerts(em: Em, most: number): Promise<ClaimedAlert[]> {
-  return await query<ClaimedAlert>(em, CLAIM, [most, LEASE_S]);
-}
-
-const CLAIM = `
-with due as (
-  select id from alert_history where delivery = 'pending' and next_attempt_at <= clock_timestamp() order by next_attempt_at limit $1 for no key update skip locked)
-update alert_history h set attempts = attempts + 1, next_attempt_at = clock_timestamp() + make_interval(secs => $2) from due where h.id = due.id
-returning h.id, h.rule_id::float8 as rule_id, h.rule_name, (select r.user_id::int4 from alert_rules r where r.id = h.rule_id) as user_id, h.camera_id,
-  h.violation_id, h.violation_ids, h.violation_type, h.severity, h.violations, h.reason,
-  to_char(h.fired_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at, h.channels, h.delivered, h.attempts`;
-
-/** What an attempt came to. `error` null: every channel has it. */
-export type AlertAttempt = { delivered: string[]; error: string | null };
-
-/** Makes one attempt at the channels that have not got it yet, all at once. Never throws for what the other side does. */
-export async function attemptAlert(sink: AlertSink, alert: ClaimedAlert): Promise<AlertAttempt> {
-  const keys = alert.channels.map(channelKey);
-  const errors: string[] = [];
-  const delivered = new Set(alert.delivered);
-  await Promise.all(
-    alert.channels.map(async (channel, i) => {
-      const key = keys[i] ?? '';
-      if (delivered.has(key)) return;
-      await sink.send(channel, alert).then(
-        () => delivered.add(key),
-        (cause: unknown) => errors.push(`${channel.kind}: ${(cause as Error).message}`),
-      );
-    }),
-  );
-  return { delivered: keys.filter((key) => delivered.has(key)), error: errors.length === 0 ? null : errors.join('; ') };
-}
+/** Names what a channel is told: the same key is told once, however often an alert is looked at. */
+const keyOf = ({ id }: DueAlert, place: number): string => `alert_${id}_${place}`;
 
 /**
- * Stores how an attempt ended: delivered everywhere, which is when the cool-down begins; to be tried again; or given up. An attempt that outlived its lease, so that
- * another one was begun, says nothing unless it got through.
- * @returns the alert's new state; null: it is another's by now
+ * Looks at one alert that is due: hands it to its channels, or finds out what became of it. All in one transaction, so a crash at any line changes nothing. Any number of
+ * processes may do it; none waits for another.
+ * @returns its state, null: none is due
  */
-export async function settleAlert(em: Em, alert: ClaimedAlert, { delivered, error }: AlertAttempt): Promise<string | null> {
-  const delay = error === null ? null : retryDelay(alert.attempts, MOST_ATTEMPTS);
-  const state = error === null ? 'sent' : delay === null ? 'failed' : 'pending';
-  const said = error?.replaceAll('\0', '').toWellFormed().slice(0, LONGEST_ERROR) ?? null;
+export async function deliverDueAlert(em: Em): Promise<'pending' | 'sent' | 'failed' | null> {
   return await em.transactional(async (tx) => {
     const db = tx as Em;
-    if (alert.rule_id !== null) await query(db, 'select 1 from alert_rules where id = $1 for no key update', [alert.rule_id]);
-    const rows = await query(db, SETTLE, [alert.id, alert.attempts, state, delay, delivered, said]);
-    if (rows.length === 0) return null;
-    if (state !== 'pending' && alert.rule_id !== null) await moveOn(db, alert, state === 'sent');
-    return state;
+    const [alert] = await query<DueAlert>(db, TAKE);
+    if (!alert) return null;
+    if (!alert.handed_over) await handOver(db, alert);
+    return await settle(db, alert);
   });
 }
 
-const SETTLE = `update alert_history set delivery = $3, next_attempt_at = clock_timestamp() + $4::float8 * interval '1 millisecond', delivered = $5, error = $6,
-    sent_at = case when $3 = 'sent' then clock_timestamp() end
-  where id = $1 and delivery = 'pending' and (attempts = $2 or $3 = 'sent') returning id`;
+/** Looked at again soon while it is young, since its cool-down begins with its delivery. */
+const TAKE = `
+with due as (
+  select id from alert_history where delivery = 'pending' and next_attempt_at <= clock_timestamp()
+  order by next_attempt_at limit 1 for no key update skip locked)
+update alert_history h set next_attempt_at = clock_timestamp() + make_interval(secs => least(10, 0.5 + extract(epoch from clock_timestamp() - h.fired_at) / 60))
+from due, cameras c where h.id = due.id and c.id = h.camera_id
+returning h.id, h.rule_id::float8 as rule_id, h.rule_name, (select r.user_id::int4 from alert_rules r where r.id = h.rule_id) as user_id, c.user_id::int4 as owner_id,
+  exists (select from deliveries d where d.source_type = '${SOURCE}' and d.source_id = h.id::text) as handed_over, h.camera_id, h.violation_id, h.violation_ids, h.violation_type, h.severity, h.violations, h.reason,
+  to_char(h.fired_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at, h.channels`;
+
+function messageOf({ user_id: _, owner_id: __, channels: ___, handed_over: ____, ...alert }: DueAlert): Message {
+  const { violation_type, camera_id, rule_name, violations, severity, fired_at } = alert;
+  const title = `${rule_name}: ${violations} × ${violation_type} at camera ${camera_id}`;
+  const text = `Severity ${severity}, fired at ${fired_at}. Violation ${alert.violation_id ?? 'removed'}, alert ${alert.id}.`;
+  return { type: 'alert.fired', title, text, data: alert };
+}
+
+const GRAVE: Record<string, 'warning' | 'critical'> = { high: 'critical', critical: 'critical' };
+
+async function handOver(em: Em, alert: DueAlert): Promise<void> {
+  const user_id = alert.user_id ?? alert.owner_id;
+  const message = messageOf(alert);
+  for (const [place, channel] of alert.channels.entries()) {
+    const notice: Notice = { key: keyOf(alert, place), user_id, source_type: SOURCE, source_id: alert.id, message };
+    if (channel.kind === 'webhook') await enqueueWebhook(em, notice, { url: channel.url, secrets: channel.secrets });
+    else if (channel.kind === 'email') await enqueueEmail(em, notice, { to: channel.to });
+    else await tellUsers(em, alert, notice);
+  }
+}
+
+/** The owner of the camera, and whoever changed the rule last. */
+async function tellUsers(em: Em, { user_id, owner_id, severity }: DueAlert, notice: Notice): Promise<void> {
+  for (const told of new Set([owner_id, user_id ?? owner_id]))
+    await notifyUser(em, { notice: { ...notice, user_id: told }, severity: GRAVE[severity] ?? 'warning' });
+}
+
+type Delivered = { key: string; channel: string; state: 'waiting' | 'delivered' | 'dead'; attempts: number; said: string | null };
+
+const DELIVERIES = `select key, channel, state, attempts, coalesce(detail, code) as said from deliveries where source_type = '${SOURCE}' and source_id = $1 order by key`;
+
+/** What became of it so far. It is sent when all its channels have it, which is when the cool-down begins; it has failed when one of them was given up. */
+async function settle(em: Em, alert: DueAlert): Promise<'pending' | 'sent' | 'failed'> {
+  const deliveries = await query<Delivered>(em, DELIVERIES, [alert.id]);
+  const open = deliveries.filter(({ state }) => state !== 'delivered');
+  const state = open.length === 0 ? 'sent' : open.some(({ state: one }) => one === 'waiting') ? 'pending' : 'failed';
+  const missing = new Set(open.map(({ key }) => key));
+  const delivered = alert.channels.flatMap(({ kind }, place) => (missing.has(keyOf(alert, place)) ? [] : [`${place}:${kind}`]));
+  const error = open.flatMap(({ channel, said }) => (said === null ? [] : [`${channel}: ${said}`])).join('; ') || null;
+  const attempts = Math.max(deliveries.length === 0 ? 1 : 0, ...deliveries.map((one) => one.attempts));
+  await query(em, SETTLE, [alert.id, state, delivered, error, attempts]);
+  if (state !== 'pending' && alert.rule_id !== null) await moveOn(em, alert, state === 'sent');
+  return state;
+}
+
+const SETTLE = `update alert_history set delivery = $2, next_attempt_at = case when $2 = 'pending' then next_attempt_at end, delivered = $3, error = $4, attempts = $5,
+  sent_at = case when $2 = 'sent' then clock_timestamp() end where id = $1`;
 
 /** Where the rule stands at the camera now. Its row is locked before it is asked what else is on its way, so that nothing decided meanwhile is overlooked. */
-async function moveOn(em: Em, { rule_id, camera_id }: ClaimedAlert, sent: boolean): Promise<void> {
+async function moveOn(em: Em, { rule_id, camera_id }: DueAlert, sent: boolean): Promise<void> {
   const key = [rule_id, camera_id];
   await query(em, 'select 1 from alert_states where rule_id = $1 and camera_id = $2 for no key update', key);
   await query(em, MOVE_ON, [...key, sent]);

@@ -6,7 +6,6 @@ import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { AlertDeliverer } from './alert-deliverer.ts';
-import { createAlertSink } from './alert-sink.ts';
 import { BreachStarter } from './breach-starter.ts';
 import { BulkWorker } from './bulk-worker.ts';
 import { Deliverer } from './deliverer.ts';
@@ -59,12 +58,11 @@ export function startDispatcher(options: Options): RunningDispatcher {
   const schedules = [new ScheduleMirror(deps, dispatcher.link), new ScheduleSweeper(deps, { poke, isWoken: () => orchestrator.polls })];
   const keepers = [new Reconciler(deps, dispatcher.link), new LostWorkers(deps, dispatcher.link), new Housekeeper({ ...deps, config })];
   const artifacts = createFolderStore(config.ARTIFACTS_DIR);
-  const sink = createAlertSink(config, options.fork);
   const domains = [
     new VideoKeeper({ ...deps, artifacts }),
     new FlamesKeeper({ ...deps, places: { artifacts, old_dir: config.FLAMES_OLD_LOGS_DIR } }),
     new DetectionKeeper(deps),
-    new AlertDeliverer({ ...deps, sink }),
+    new AlertDeliverer({ ...deps, handedOver: () => deliverer.poke() }),
   ];
   const watchers = [
     ...keepers,
@@ -83,7 +81,6 @@ export function startDispatcher(options: Options): RunningDispatcher {
     stop: async () => {
       await Promise.all([dispatcher.stop(), ...watchers.map((watcher) => watcher.stop())]);
       await senders.close();
-      await sink.close();
     },
   };
 }

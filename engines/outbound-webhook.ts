@@ -23,11 +23,12 @@ export function webhookKey(secret: string): Buffer {
   throw new EngineError('invalid_input', `webhook secret: expected "whsec_" and base64 of ${FEWEST_BYTES} to ${MOST_BYTES} bytes`);
 }
 
-/** The three headers of Standard Webhooks. @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+/** The three headers of Standard Webhooks; without a key there is nothing to sign with, and no signature. @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
 export function webhookHeaders({ id, at, body, keys }: Pick<Webhook, 'id' | 'at' | 'body' | 'keys'>): Record<string, string> {
   const timestamp = Math.floor(at.getTime() / 1000);
   const sign = (key: Buffer): string => `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
-  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': keys.map(sign).join(' ') };
+  const signature: Record<string, string> = keys.length === 0 ? {} : { 'webhook-signature': keys.map(sign).join(' ') };
+  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), ...signature };
 }
 
 /**

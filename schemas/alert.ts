@@ -10,7 +10,9 @@ const Url = z
 /** How an alert reaches somebody. */
 export const AlertChannel = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('notify') }).meta({ description: 'stands in the history until somebody acknowledges it' }),
+    z
+      .strictObject({ kind: z.literal('notify') })
+      .meta({ description: 'a notification for the owner of the camera and whoever changed the rule last' }),
     z
       .strictObject({
         kind: z.literal('webhook'),
@@ -22,6 +24,9 @@ export const AlertChannel = z
           .describe('names of secrets that sign it (Standard Webhooks); two while the receiver changes over'),
       })
       .meta({ description: 'POST through the outbound guard; the same webhook-id at each attempt' }),
+    z
+      .strictObject({ kind: z.literal('email'), to: z.array(z.email().max(200)).min(1).max(10) })
+      .meta({ description: 'mail, where SMTP_URL is configured' }),
   ])
   .meta({ id: 'AlertChannel' });
 export type AlertChannel = z.output<typeof AlertChannel>;

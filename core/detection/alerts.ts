@@ -97,8 +97,3 @@ export function decideAlert(condition: AlertCondition, before: AlertState, evalu
   const zones = held ? [...new Set([...state.zones, ...event.zones])] : event.zones;
   return { kind: 'fire', reason: news ?? 'due', state: { ...state, pending: true, severity: event.severity, zones } };
 }
-
-/** How long to wait before another attempt, in ms: 1 s, doubled each time, at most 10 minutes; null: it is given up. */
-export function retryDelay(attempts: number, most: number): number | null {
-  return attempts >= most ? null : Math.min(600_000, 1_000 * 2 ** (attempts - 1));
-}

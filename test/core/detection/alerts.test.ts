@@ -7,7 +7,6 @@ import {
   type AlertState,
   decideAlert,
   NO_ALERT_YET,
-  retryDelay,
 } from '../../../core/detection/alerts.ts';
 import { SEVERITIES } from '../../../core/detection/frame.ts';
 
@@ -155,8 +154,4 @@ describe('schedules of rules', () => {
   it('that are absent are always in force', () => {
     expect(isWithinSchedule(null, 0)).toBe(true);
   });
-});
-
-test('deliveries are tried again with growing pauses, and given up at last', () => {
-  expect([1, 2, 3, 11, 12].map((n) => retryDelay(n, 12))).toEqual([1_000, 2_000, 4_000, 600_000, null]);
 });
