@@ -1,7 +1,8 @@
-import type { Candidate, Gate, Holding, Running, Snapshot } from './admission-state.ts';
+import { type Candidate, type Gate, GateName, type Running, type Snapshot } from './admission-state.ts';
+import { afterStarts, runningOf } from './after-starts.ts';
 import { type Deal, deal } from './deal.ts';
-import { ownGates, roomGates } from './gates.ts';
-import { deservesRoom, endsIf, mayStart, noteStart, type Reservation, reserve } from './reservation.ts';
+import { ownGates, roomGates, waitsForRoomOnly } from './gates.ts';
+import { deservesRoom, mayStart, noteStart, type Reservation, reserve } from './reservation.ts';
 import { ableWorkers, placeOf, type Room, roomOf, take, takeTokens } from './room.ts';
 
 /** `queue` and `need` are what the choice rests on: who writes it looks whether the task still has them. */
@@ -48,34 +49,60 @@ export const groupKey = ({ queue, need }: { queue: string; need: string }): stri
  * user can never differ from the decision made. A task that does not fit dismisses all others of its queue and need at once, never those of
  * other needs; one without a token dismisses nobody but those of its bucket. What the others of its queue may do, the queue's policy says:
  * `backfill`: pass; but once a head has waited `reserve_after_s`, room is kept for it, and others start only where that does not delay it;
- * `strict`: wait behind it; `best_effort`: pass, always.
+ * `strict`: wait behind it; `best_effort`: pass, always. Nothing that could start after these decisions is left waiting.
  * @param limit most admissions in one pass
  */
 export function decide(snapshot: Snapshot, limit: number): Decisions {
-  const pass = beginPass(snapshot, snapshot.candidates);
+  const { admissions, refusals, reservations, dry, wants_running, ...pass } = wholePass(snapshot, limit);
+  const next = afterPass({ admissions, refusals, ...pass });
+  if (!next || admissions.length >= limit) return { admissions, refusals, reservations, dry, wants_running };
+  const rest = decide(next, limit - admissions.length);
+  return { ...rest, admissions: [...admissions, ...rest.admissions], dry: new Set([...dry, ...rest.dry]) };
+}
+
+/** Every gate that is closed for the task at its turn, after all that precede it; empty: it starts now. The same pass as `decide`. */
+export function closedGates(candidate: Candidate, snapshot: Snapshot): { gates: Gate[]; reservation: Reservation | null } {
+  const candidates = [...snapshot.candidates.filter((c) => c.uuid !== candidate.uuid), candidate];
+  const whole = wholePass({ ...snapshot, candidates }, Number.POSITIVE_INFINITY);
+  const next = afterPass(whole);
+  const starts = whole.admissions.some(({ uuid }) => uuid === candidate.uuid);
+  return next && !starts ? closedGates(candidate, next) : atItsTurn(candidate, beginPass({ ...snapshot, candidates }));
+}
+
+function wholePass(snapshot: Snapshot, limit: number): Pass {
+  const pass = beginPass(snapshot);
   while (pass.admissions.length < limit) {
     const candidate = pass.deal.next();
     if (!candidate) break;
     consider(candidate, pass);
   }
-  const { admissions, refusals, reservations, dry, wants_running } = pass;
-  return { admissions, refusals, reservations, dry, wants_running };
+  return pass;
 }
 
-/** Every gate that is closed for the task at its turn, after all that precede it; empty: it starts now. The same pass as `decide`. */
-export function closedGates(candidate: Candidate, snapshot: Snapshot): { gates: Gate[]; reservation: Reservation | null } {
-  const pass = beginPass(snapshot, [...snapshot.candidates.filter((c) => c.uuid !== candidate.uuid), candidate]);
+/**
+ * What to decide upon next. In a fair queue a start may make another user the next one, whose task precedes one for which room was kept before that: where
+ * somebody was refused for the sake of kept room, it is decided anew.
+ * @returns null when nothing more can start
+ */
+function afterPass({ snapshot, admissions, refusals, room }: Pick<Pass, 'snapshot' | 'admissions' | 'refusals' | 'room'>): Snapshot | null {
+  const turned = admissions.some(({ queue }) => room.queues.get(queue)?.fairness === 'user');
+  const kept = refusals.some(({ gates }) => gates.some(({ gate }) => gate === GateName.reservation));
+  const { running } = snapshot;
+  return turned && kept && running ? afterStarts({ ...snapshot, running }, admissions) : null;
+}
+
+function atItsTurn(candidate: Candidate, pass: Pass): { gates: Gate[]; reservation: Reservation | null } {
   for (let other = pass.deal.next(); other && other.uuid !== candidate.uuid; other = pass.deal.next()) consider(other, pass);
   const shared = pass.refused.get(groupKey(candidate)) ?? outcomeOf(candidate, pass).gates;
-  const gates = [...ownGates(candidate, pass.room, snapshot.now), ...shared];
+  const gates = [...ownGates(candidate, pass.room, pass.snapshot.now), ...shared];
   if (gates.length > 0 && !pass.refused.has(groupKey(candidate))) keepRoom(candidate, gates, pass);
   return { gates, reservation: pass.kept.get(placeOf(candidate, pass.room).pool.name) ?? null };
 }
 
-function beginPass(snapshot: Snapshot, candidates: readonly Candidate[]): Pass {
+function beginPass(snapshot: Snapshot): Pass {
   const room = roomOf(snapshot);
   const closed = (candidate: Candidate): boolean => ownGates(candidate, room, snapshot.now).length > 0;
-  return { snapshot, room, deal: deal(candidates, room, { shares: snapshot.shares, closed }), ...NOTHING_YET(snapshot) };
+  return { snapshot, room, deal: deal(snapshot.candidates, room, { shares: snapshot.shares, closed }), ...NOTHING_YET(snapshot) };
 }
 
 const NOTHING_YET = (snapshot: Snapshot): Omit<Pass, 'snapshot' | 'room' | 'deal'> => ({
@@ -105,10 +132,10 @@ function startOrRefuse(candidate: Candidate, pass: Pass): void {
   }
   pass.refused.set(groupKey(candidate), gates);
   pass.refusals.push({ uuid: candidate.uuid, queue: candidate.queue, need: candidate.need, gates });
-  const blocks = placeOf(candidate, pass.room).queue.policy === 'strict' && !pass.blocked_lines.has(candidate.queue);
-  if (blocks) pass.blocked_lines.add(candidate.queue);
-  // What others wait behind keeps its token too: they could take each one that comes before there is room for it.
-  if (keepRoom(candidate, gates, pass) || blocks) takeTokens(pass.room, candidate, pass.snapshot.now);
+  const heads = placeOf(candidate, pass.room).queue.policy === 'strict' && !pass.blocked_lines.has(candidate.queue);
+  if (heads) pass.blocked_lines.add(candidate.queue);
+  // What others wait behind keeps its token too: they could take each one that comes before there is room for it. A closed queue keeps nothing from other queues.
+  if (keepRoom(candidate, gates, pass) || (heads && waitsForRoomOnly(gates))) takeTokens(pass.room, candidate, pass.snapshot.now);
 }
 
 /** A task without a token, or without a place of its key, is no candidate: nothing waits behind it and no room is kept for it. */
@@ -132,14 +159,13 @@ function outcomeOf(candidate: Candidate, { room, snapshot, blocked_lines, kept }
 
 function start(candidate: Candidate, worker: string, pass: Pass): void {
   const { room, admissions, kept, snapshot, running } = pass;
-  const pool = placeOf(candidate, room).pool.name;
-  const holding: Holding = { queue: candidate.queue, pool, worker, amount: candidate.amount };
-  const reservation = kept.get(pool);
+  const holding = runningOf(candidate, { worker, room, now: snapshot.now });
+  const reservation = kept.get(holding.pool);
   if (reservation) noteStart(candidate, holding, { reservation, now: snapshot.now });
   take(room, holding);
   takeTokens(room, candidate, snapshot.now);
   pass.deal.charge(candidate);
-  running.push({ ...holding, runid: candidate.uuid, key: candidate.key?.name ?? null, ...endsIf(candidate, snapshot.now) });
+  running.push(holding);
   admissions.push({ uuid: candidate.uuid, queue: candidate.queue, need: candidate.need, worker });
 }
 

@@ -1,8 +1,8 @@
 import { decide } from './admission.ts';
 import type { Candidate, Gate, GateName, Running, Snapshot } from './admission-state.ts';
+import { afterStarts, type Known } from './after-starts.ts';
 import { ownGates, roomGates } from './gates.ts';
-import { endsIf } from './reservation.ts';
-import { giveBack, listsOf, roomOf, take, takeTokens } from './room.ts';
+import { giveBack, listsOf, roomOf } from './room.ts';
 import { microseconds, readyAt, tokensAt } from './token-bucket.ts';
 
 const MOST_STEPS = 300;
@@ -13,7 +13,7 @@ const MOST_STEPS = 300;
  * @returns null when no end leads to its start, or only after very many others
  */
 export function estimateStart(uuid: string, snapshot: Snapshot): number | null {
-  let state = { ...snapshot, running: snapshot.running ?? [] };
+  let state: Known = { ...snapshot, running: snapshot.running ?? [] };
   for (let step = 0; step < MOST_STEPS; step += 1) {
     const { admissions } = decide(state, Number.POSITIVE_INFINITY);
     if (admissions.some((admission) => admission.uuid === uuid)) return state.now;
@@ -22,23 +22,6 @@ export function estimateStart(uuid: string, snapshot: Snapshot): number | null {
     state = next;
   }
   return null;
-}
-
-type Known = Snapshot & { running: Running[] };
-
-function afterStarts(state: Known, admissions: { uuid: string; worker: string }[]): Known {
-  const room = roomOf(state);
-  const workers = new Map(admissions.map(({ uuid, worker }) => [uuid, worker]));
-  const started = state.candidates.flatMap((candidate): Running[] => {
-    const worker = workers.get(candidate.uuid);
-    if (worker === undefined) return [];
-    const pool = room.queues.get(candidate.queue)?.pool ?? '';
-    return [{ ...candidate, pool, worker, runid: candidate.uuid, key: candidate.key?.name ?? null, ...endsIf(candidate, state.now) }];
-  });
-  for (const holding of started) take(room, holding);
-  for (const candidate of state.candidates.filter(({ uuid }) => workers.has(uuid))) takeTokens(room, candidate, state.now);
-  const candidates = state.candidates.filter((candidate) => !workers.has(candidate.uuid));
-  return { ...state, ...listsOf(room), candidates, running: [...state.running, ...started] };
 }
 
 /** The next moment at which something ends or a token comes that a task waits for. */

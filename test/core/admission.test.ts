@@ -53,6 +53,31 @@ describe('decideAdmissions', () => {
     expect(admitted(snapshot({ queues, candidates: waited(10_001) }), 1)).toEqual(['s']);
   });
 
+  it('takes no token for the head of a strict queue that is closed', () => {
+    const buckets = [{ name: 'b', burst: 1, interval_us: 1_000_000, full_at: 0 }];
+    const queues = [...queue({ name: 'shut', policy: 'strict', current_load: 10 }), ...queue({ name: 'open' })];
+    const candidates = [candidate('s', { queue: 'shut', bucket: 'b' }), candidate('o', { queue: 'open', bucket: 'b', vtime: 1 })];
+    expect(admitted(snapshot({ queues, candidates, buckets }))).toEqual(['o']);
+  });
+
+  it('starts a task whose turn in a fair queue comes with a start, though room was kept for a later one', () => {
+    const queues = [...queue({ name: 'plain', reserve_after_s: 0 }), ...queue({ name: 'fair', fairness: 'user', policy: 'best_effort' })];
+    const running = [
+      { queue: 'plain', pool: 'p', worker: 'w1', amount: amount(2000, 1), runid: 'r', key: null, expected_end: 2e6, hard_end: 2e6 },
+    ];
+    const workers = snapshot().workers.map((worker) => (worker.id === 'w1' ? { ...worker, used: amount(2000, 1) } : worker));
+    const long = candidate('long', { queue: 'fair', vtime: 1, user: 2, need: 'long', amount: amount(1500, 1) });
+    const large = candidate('large', { queue: 'plain', vtime: 2, amount: amount(3500, 1), need: 'large' });
+    const short = candidate('short', { queue: 'fair', vtime: 3, timeout_s: 60, need: 'short', amount: amount(500, 1) });
+    const total = [{ ...(workers[0] as Snapshot['workers'][number]), total: amount(4000, 2048) }, ...workers.slice(1)];
+    const pools = pool({ total: amount(4500, 4096), used: amount(2000, 1) });
+    const shares = [{ queue: 'fair', user: 2, usage: 0.1 }];
+    const of = snapshot({ queues, running, workers: total, pools, shares, candidates: [long, large, short] });
+    expect(admitted(of)).toEqual(['short', 'long']);
+    expect(gates(long, of)).toEqual([]);
+    expect(admitted({ ...of, candidates: [long, large] })).toEqual(['long']);
+  });
+
   it('never places two tasks of 1.5 cores on one worker of 2', () => {
     const candidates = ['a', 'b', 'c'].map((id) => candidate(id, { amount: amount(1500, 1) }));
     const decisions = decideAdmissions(snapshot({ candidates, pools: pool({ total: amount(100_000, 100_000) }) }), 100);

@@ -88,7 +88,10 @@ function checkOrder(world: World, before: Snapshot, admissions: readonly Admissi
   }
 }
 
-/** Where only tasks of one size started in the fair queue: nobody's last start was before that of a user who had used less and still waits. */
+/**
+ * Where only tasks of one size started in the fair queue, none shorter than one that waits (which may go first beside a reservation): nobody's last start was
+ * before that of a user who had used less and still waits.
+ */
 function checkFairness(world: World, before: Snapshot, admissions: readonly Admission[]): void {
   const started = new Set(admissions.map(({ uuid }) => uuid));
   const fair = before.candidates.filter(({ queue }) => world.queues.find(({ name }) => name === queue)?.fairness === 'user');
@@ -96,7 +99,7 @@ function checkFairness(world: World, before: Snapshot, admissions: readonly Admi
   const startsOf = (user: number): number => begun.filter((c) => c.user === user).length;
   const usageOf = (user: number): number => before.shares.find((share) => share.user === user)?.usage ?? 0;
   for (const task of fair.filter(({ uuid, bucket }) => !started.has(uuid) && bucket === null)) {
-    if (begun.some((c) => !sameSize(c, task))) continue;
+    if (begun.some((c) => !sameSize(c, task) || c.timeout_s < task.timeout_s)) continue;
     const cost = startCost(task.amount, world.pool.total);
     const own = usageOf(task.user) + startsOf(task.user) * cost;
     const passed = begun.some(({ user }) => user !== task.user && usageOf(user) + (startsOf(user) - 1) * cost > own + 1e-9);
