@@ -2,9 +2,10 @@ import { predictLateness, repairPauses, sweepClocks } from '../commands/sweep-sl
 import type { BreachStarter } from './breach-starter.ts';
 import type { DispatcherDeps } from './deps.ts';
 
-/** Looking ahead, and at everything that is held, costs more than looking back. */
+/** Looking ahead, and at everything that is held, costs more than looking back: it is done no more often than so, and takes no more than so much of the time. */
 const PREDICT_EVERY_MS = 2_000;
 const REPAIR_EVERY_MS = 1_000;
+const MOST_OF_TIME = 1 / 20;
 /** The sweep leaves out what was due in the last two milliseconds. */
 const AFTER_MS = 4;
 /** What is overdue after a sweep is locked by somebody who will settle it. */
@@ -24,8 +25,8 @@ export class SlaSweeper {
   private sweeping: Promise<void> | null = null;
   /** When the next stage is due, on the clock of `performance`. */
   private next_at = Infinity;
-  private predicted_at = -Infinity;
-  private repaired_at = -Infinity;
+  private predict_at = -Infinity;
+  private repair_at = -Infinity;
   private stopped = false;
   private well = true;
 
@@ -85,15 +86,18 @@ export class SlaSweeper {
   }
 
   private async repair(): Promise<void> {
-    if (performance.now() - this.repaired_at < REPAIR_EVERY_MS) return;
-    this.repaired_at = performance.now();
+    const began = performance.now();
+    if (began < this.repair_at) return;
     await repairPauses(this.deps.fork());
+    this.repair_at = nextLook(began, REPAIR_EVERY_MS);
   }
 
   private async predict(): Promise<void> {
-    if (performance.now() - this.predicted_at < PREDICT_EVERY_MS) return;
-    this.predicted_at = performance.now();
-    if ((await predictLateness(this.deps.fork())) > 0) await this.sweepOnce();
+    const began = performance.now();
+    if (began < this.predict_at) return;
+    const late = await predictLateness(this.deps.fork());
+    this.predict_at = nextLook(began, PREDICT_EVERY_MS);
+    if (late > 0) await this.sweepOnce();
   }
 
   private async sweepOnce(): Promise<void> {
@@ -112,3 +116,6 @@ export class SlaSweeper {
     this.well = well;
   }
 }
+
+/** When to look again, on the clock of `performance`, after a look that began then and ends now. */
+const nextLook = (began: number, every_ms: number): number => began + Math.max(every_ms, (performance.now() - began) / MOST_OF_TIME);
