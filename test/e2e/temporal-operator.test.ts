@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -41,7 +41,8 @@ test('an operator who terminates the workflow in Temporal stops the work and can
 test('a second process with the same worker id takes over, and the first one stops itself', async () => {
   const first = await room.workerProcess('twin', { POOL: 'aside' });
   const folder = await mkdtemp(path.join(tmpdir(), 'twin-'));
-  // Only the first of its instances takes long: longer than a second process needs to start.
+  // Each instance may have a user of its own. Only the first takes long: longer than a second process needs to start.
+  await chmod(folder, 0o777);
   const uuid = await room.submitAside(`mkdir '${folder}/begun' || exit 0; sleep 60`);
   await room.untilInstance(uuid, 'running');
   const second = await room.workerProcess('twin', { POOL: 'aside' });
