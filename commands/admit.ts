@@ -142,27 +142,28 @@ export async function writeAdmissions(
 /**
  * Locks what was chosen, looks again, and leaves out what somebody else has changed or holds: a task that was moved to another queue meanwhile has
  * neither room nor worker there. The pool's sequence is read where its row is locked
- * already. Short tasks of one worker, queue, template and user are divided evenly into waves of at most `wave_size`. A decision that another pass is writing down just
+ * already. What is needed later is carried along, never looked up in a step before: the planner expects one row of each, and would join hundreds of them in nested
+ * loops. Short tasks of one worker, queue, template and user are divided evenly into waves of at most `wave_size`. A decision that another pass is writing down just
  * now is left: waiting for it here could deadlock. Instances are made as of the moment for which it was decided that they may start. Counters change only here and in
  * finish-instances.ts, always in the statement that writes or releases the grants.
  */
 const ADMIT = `
 with a as (select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $7::int4[]) as a(uuid, runid, worker, queue, need, wave_size)),
 still as (
-  select uuid from tasks where uuid = any($1) and status = 'queued' and not parked order by uuid for no key update skip locked),
+  select a.* from a join tasks on tasks.uuid = a.uuid
+  where tasks.status || '' = 'queued' and not tasks.parked order by tasks.uuid for no key update of tasks skip locked),
 t as (
   update tasks set status = 'processing', attempt = attempt + 1, status_reason = null
-  from a join still on still.uuid = a.uuid
-  where tasks.uuid = a.uuid and tasks.status = 'queued' and not tasks.parked and tasks.queue = a.queue and tasks.need = a.need
-  returning tasks.*, a.runid, a.worker, a.wave_size),
+  from still
+  where tasks.uuid = still.uuid and tasks.status || '' = 'queued' and not tasks.parked and tasks.queue = still.queue and tasks.need = still.need
+  returning tasks.uuid, tasks.name, tasks.type, tasks.template, tasks.queue, tasks.user_id, tasks.priority, tasks.vtime, tasks.attempt, tasks.cpu, tasks.memory_mb,
+    tasks.timeout, tasks.tags, tasks.due_at, still.runid, still.worker, still.wave_size),
 k as (
   select *, row_number() over (g order by vtime, uuid) - 1 as n, count(*) over g as total
-  from t where wave_size >= ${WAVE_LEAST} window g as (partition by worker, queue, template, user_id)),
-w as (
-  select runid, count(*) over wave as size, 'wave/' || min(runid::text) over wave as workflow_id
-  from k window wave as (partition by worker, queue, template, user_id, n * ((total + wave_size - 1) / wave_size) / total)),
+  from t window g as (partition by worker, queue, template, user_id, wave_size >= ${WAVE_LEAST})),
 s as (
-  select t.*, coalesce(w.workflow_id, 'task/' || uuid || '/' || attempt) as workflow_id from t left join w on w.runid = t.runid and w.size >= ${WAVE_LEAST}),
+  select *, case when count(*) over wave >= ${WAVE_LEAST} then 'wave/' || min(runid::text) over wave else 'task/' || uuid || '/' || attempt end as workflow_id
+  from k window wave as (partition by worker, queue, template, user_id, wave_size >= ${WAVE_LEAST}, n * ((total + wave_size - 1) / wave_size) / total)),
 i as (
   insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by, created_at)
   select runid, uuid, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at,

@@ -66,30 +66,32 @@ export async function claimInstance(em: Em, { worker, boot_id, ...item }: ClaimR
 const CLAIM = `
 with c as (select * from unnest($1::uuid[], $2::int4[], $3::text[]) as c(runid, execution, temporal_run_id)),
 locked as (
-  select t.uuid, c.runid, c.execution, c.temporal_run_id from c join instances i on i.runid = c.runid join tasks t on t.uuid = i.task_id
+  select c.* from c join instances i on i.runid = c.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 owned as (
-  select i.runid from instances i join locked on locked.runid = i.runid order by i.runid for no key update of i),
+  select locked.* from locked join instances i on i.runid = locked.runid order by i.runid for no key update of i),
 i as (
-  update instances set status = 'running', lease_epoch = locked.execution, boot_id = $5, temporal_run_id = locked.temporal_run_id,
+  update instances set status = 'running', lease_epoch = owned.execution, boot_id = $5, temporal_run_id = owned.temporal_run_id,
     heartbeat_at = clock_timestamp(), start_time = coalesce(start_time, clock_timestamp())
-  from locked join owned on owned.runid = locked.runid
-  where instances.runid = locked.runid and worker = $4 and status || '' in ('starting', 'running') and lease_epoch < locked.execution
-  returning instances.*, old.status as previous_status),
+  from owned
+  where instances.runid = owned.runid and worker = $4 and status || '' in ('starting', 'running') and lease_epoch < owned.execution
+  returning instances.runid, instances.task_id, instances.attempt, instances.timeout, instances.cpu, instances.memory_mb, instances.lease_epoch,
+    instances.cancel_requested_at, instances.log_lines_cut, instances.start_time, old.status as previous_status),
 t as (
-  update tasks set started_at = coalesce(started_at, clock_timestamp()) from i where uuid = i.task_id returning tasks.*),
+  update tasks set started_at = coalesce(tasks.started_at, clock_timestamp()) from i where uuid = i.task_id
+  returning tasks.template, tasks.type, tasks.parameters, tasks.user_id, tasks.retry_policy, tasks.retries_used, tasks.at_most_once, tasks.quota_cost, i.*),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
   select task_id, runid, 'instance', previous_status, 'running', case when previous_status = 'running' then 'execution ' || lease_epoch end,
     'worker:' || $4
   from i),
 disk as (select ${relaxedCommit('bool_or(at_most_once)')} from t)
-select i.runid, i.task_id, i.attempt, t.template, t.type as engine, t.parameters, i.timeout, i.cpu::float8 as cpu, i.memory_mb,
-  t.user_id::int4 as user_id, u.username, i.previous_status,
+select t.runid, t.task_id, t.attempt, t.template, t.type as engine, t.parameters, t.timeout, t.cpu::float8 as cpu, t.memory_mb,
+  t.user_id::int4 as user_id, u.username, t.previous_status,
   case when u.is_active then jsonb_build_object('role', u.role, 'rights', u.rights) else '{"role": "user", "rights": []}' end as owner,
-  i.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,
-  t.retries_used, t.at_most_once, t.quota_cost > 0 as charged, l.next_seq, l.output_lines + i.log_lines_cut as output_lines, i.log_lines_cut,
-  extract(epoch from clock_timestamp() - i.start_time)::float8 as age_s
-from i join t on t.uuid = i.task_id join users u on u.id = t.user_id, disk,
+  t.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,
+  t.retries_used, t.at_most_once, t.quota_cost > 0 as charged, l.next_seq, l.output_lines + t.log_lines_cut as output_lines, t.log_lines_cut,
+  extract(epoch from clock_timestamp() - t.start_time)::float8 as age_s
+from t join users u on u.id = t.user_id, disk,
   lateral (select coalesce(max(seq), 0) + 1 as next_seq, count(*) filter (where stream <> 'system')::int4 as output_lines
-           from instance_logs where instance_logs.runid = i.runid) l`;
+           from instance_logs where instance_logs.runid = t.runid) l`;

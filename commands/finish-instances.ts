@@ -102,29 +102,30 @@ async function lookUp(em: Em, items: readonly FinishItem[]): Promise<Map<string,
  * statement that comes twice upon a row which others wait for can deadlock with them. A grant follows its instance's lock. Its `release_seq` is the pool's
  * number, taken under the pool's lock. The place of a concurrency key is given back by a trigger when the task leaves `processing`, its quota by another.
  * Scenes of a video stay done when an instance ends, so the progress of such a task never falls. `|| ''` and `coalesce`
- * keep the planner from the partial indexes of live rows, which it would scan whole, dead entries included, instead of fetching by key.
+ * keep the planner from the partial indexes of live rows, which it would scan whole, dead entries included, instead of fetching by key. What is needed later is carried
+ * along, never looked up in a step before: the planner expects one row of each, and would join hundreds of them in nested loops.
  */
 const FINISH = `
 with f as (
   select * from unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::text[], $8::text[], $9::float8[], $10::int4[])
     as f(runid, epoch, status, code, result, error, logs, next, delay_s, charged)),
 locked as (
-  select t.uuid, f.runid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.stop_as, t.concurrency_key, t.quota_cost,
+  select f.*, t.uuid, t.cancel_requested_at is not null as cancel, t.held_at is not null as held, t.stop_as, t.concurrency_key, t.quota_cost,
     t.losses, coalesce((t.retry_policy->>'max_losses')::int4, ${MOST_LOSSES}) as max_losses
   from f join instances i on i.runid = f.runid join tasks t on t.uuid = i.task_id
   order by t.uuid for no key update of t),
 line as materialized (
-  select lock_line(array_agg(locked.uuid), bool_or(f.next <> 'completed')) as dependents from locked join f on f.runid = locked.runid),
+  select lock_line(array_agg(uuid), bool_or(next <> 'completed')) as dependents from locked),
 owned as (
-  select i.runid from instances i join locked on locked.runid = i.runid join line on line.dependents is not null order by i.runid for no key update of i),
+  select locked.* from locked join instances i on i.runid = locked.runid join line on line.dependents is not null order by i.runid for no key update of i),
 ui as (
-  update instances set status = f.status, end_time = clock_timestamp(), code = f.code, result = f.result, error = f.error,
-    logs = coalesce(f.logs, instances.logs), progress = case when f.status = 'completed' then 100 else instances.progress end
-  from f join locked on locked.runid = f.runid join owned on owned.runid = f.runid
-  where instances.runid = f.runid and instances.status || '' in ('starting', 'running') and (f.epoch is null or instances.lease_epoch = f.epoch)
-  returning instances.runid, instances.task_id, old.status as previous, f.status, f.code, f.result, f.error, f.delay_s, f.charged, f.next,
-    instances.progress, locked.held, locked.cancel, locked.stop_as, locked.concurrency_key, locked.quota_cost, locked.max_losses,
-    case when f.status <> 'lost' then 0 when f.code = 'worker_lost' and old.status = 'running' then locked.losses + 1 else locked.losses end as losses),
+  update instances set status = owned.status, end_time = clock_timestamp(), code = owned.code, result = owned.result, error = owned.error,
+    logs = coalesce(owned.logs, instances.logs), progress = case when owned.status = 'completed' then 100 else instances.progress end
+  from owned
+  where instances.runid = owned.runid and instances.status || '' in ('starting', 'running') and (owned.epoch is null or instances.lease_epoch = owned.epoch)
+  returning instances.runid, instances.task_id, old.status as previous, owned.status, owned.code, owned.result, owned.error, owned.delay_s, owned.charged, owned.next,
+    instances.progress, owned.held, owned.cancel, owned.stop_as, owned.concurrency_key, owned.quota_cost, owned.max_losses,
+    case when owned.status <> 'lost' then 0 when owned.code = 'worker_lost' and old.status = 'running' then owned.losses + 1 else owned.losses end as losses),
 i as (
   select ui.*, killer.yes as killer, case
     when ui.stop_as = 'failed' and ui.next <> 'completed' then 'failed'
@@ -181,10 +182,10 @@ t as (
     error = case when i.killer then jsonb_build_object('code', 'worker_killer', 'message', format('%s workers in a row were lost while they ran this task; it is not tried again by itself', i.losses))
       else i.error end
   from i, (select count(*) from lc) after_costs where tasks.uuid = i.task_id
-  returning tasks.uuid, i.runid, i.decided),
+  returning tasks.uuid, i.runid, i.decided, case when i.killer then 'worker_killer' else i.code end as reason),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
   select task_id, runid, 'instance', previous, status, code, $11 from i
-  union all select i.task_id, null, 'task', 'processing', t.decided, case when i.killer then 'worker_killer' else i.code end, $11 from i join t on t.runid = i.runid)
+  union all select uuid, null, 'task', 'processing', decided, reason, $11 from t)
 select t.runid, t.uuid as task_id, t.decided as task_status from t
 union all select null, null, 'none' from line where line.dependents is null`;

@@ -4,9 +4,10 @@ import type { BreachStarter } from './breach-starter.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { RecurringWork } from './recurring-work.ts';
 
-/** Looking ahead, and at everything that is held, costs more than looking back. */
+/** Looking ahead, and at everything that is held, costs more than looking back: it is done no more often than so, and takes no more than so much of the time. */
 const PREDICT_EVERY_MS = 2_000;
 const REPAIR_EVERY_MS = 1_000;
+const MOST_OF_TIME = 1 / 20;
 /** The sweep leaves out what was due in the last two milliseconds. */
 const AFTER_MS = 4;
 /** What is overdue after a sweep is locked by somebody who will settle it. */
@@ -23,8 +24,8 @@ export class SlaSweeper extends RecurringWork {
   private readonly deps: Deps;
   private readonly starter: BreachStarter;
   private readonly wake = new Alarm(() => void this.tick());
-  private predicted_at = -Infinity;
-  private repaired_at = -Infinity;
+  private predict_at = -Infinity;
+  private repair_at = -Infinity;
 
   constructor(deps: Deps, starter: BreachStarter) {
     const { config, logger } = deps;
@@ -55,15 +56,18 @@ export class SlaSweeper extends RecurringWork {
   }
 
   private async repair(): Promise<void> {
-    if (performance.now() - this.repaired_at < REPAIR_EVERY_MS) return;
-    this.repaired_at = performance.now();
+    const began = performance.now();
+    if (began < this.repair_at) return;
     await repairPauses(this.deps.fork());
+    this.repair_at = nextLook(began, REPAIR_EVERY_MS);
   }
 
   private async predict(): Promise<void> {
-    if (performance.now() - this.predicted_at < PREDICT_EVERY_MS) return;
-    this.predicted_at = performance.now();
-    if ((await predictLateness(this.deps.fork())) > 0) await this.sweep();
+    const began = performance.now();
+    if (began < this.predict_at) return;
+    const late = await predictLateness(this.deps.fork());
+    this.predict_at = nextLook(began, PREDICT_EVERY_MS);
+    if (late > 0) await this.sweep();
   }
 
   private async sweep(): Promise<void> {
@@ -71,3 +75,6 @@ export class SlaSweeper extends RecurringWork {
     if (next_in_ms !== null) this.wake.in(next_in_ms < -LOCKED_MS ? LOCKED_MS : Math.max(0, next_in_ms) + AFTER_MS);
   }
 }
+
+/** When to look again, on the clock of `performance`, after a look that began then and ends now. */
+const nextLook = (began: number, every_ms: number): number => began + Math.max(every_ms, (performance.now() - began) / MOST_OF_TIME);

@@ -15,6 +15,7 @@ import { Migration0014Detection } from './0014-detection.ts';
 import { Migration0015ScheduleExclusions } from './0015-schedule-exclusions.ts';
 import { Migration0016Logs } from './0016-logs.ts';
 import { Migration0017QuotaRounds } from './0017-quota-rounds.ts';
+import { Migration0018SlaLooks } from './0018-sla-looks.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
@@ -35,4 +36,5 @@ export const migrations = [
   { name: '0015-schedule-exclusions', class: Migration0015ScheduleExclusions },
   { name: '0016-logs', class: Migration0016Logs },
   { name: '0017-quota-rounds', class: Migration0017QuotaRounds },
+  { name: '0018-sla-looks', class: Migration0018SlaLooks },
 ];

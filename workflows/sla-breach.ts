@@ -7,12 +7,13 @@ const MOST_LOOKS = 240;
 
 /**
  * The life of one breach in Temporal, `sla/<breach id>`: its actions, one after the other. Each is one transaction that also records its end, so
- * repetitions do nothing; what leaves the engine goes into the outbox there.
+ * repetitions do nothing; what leaves the engine goes into the outbox there. As local activities they cost Temporal less than half.
  */
-export async function slaBreach({ breach_id }: SlaBreachInput): Promise<SlaActionReport[]> {
+export async function slaBreach({ breach_id, local = false }: SlaBreachInput): Promise<SlaActionReport[]> {
   const retry = { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' } as const;
-  const { prepareBreach } = proxyLocalActivities<{ prepareBreach: PrepareBreach }>({ startToCloseTimeout: '20s', retry });
-  const { actOnBreach } = proxyActivities<{ actOnBreach: ActOnBreach }>({ startToCloseTimeout: '20s', retry });
+  const options = { startToCloseTimeout: '20s', retry } as const;
+  const { prepareBreach } = proxyLocalActivities<{ prepareBreach: PrepareBreach }>(options);
+  const { actOnBreach } = (local ? proxyLocalActivities : proxyActivities)<{ actOnBreach: ActOnBreach }>(options);
   const { actions } = await prepareBreach({ breach_id });
   const reports: SlaActionReport[] = [];
   for (const { no } of actions) {
