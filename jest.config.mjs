@@ -10,6 +10,10 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   // Tests of whole processes mostly wait: two cores are enough for three.
   maxWorkers: 3,
+  // Modules of a finished test file stay in memory, 30 MB a file: beyond this a worker is replaced by a fresh one.
+  workerIdleMemoryLimit: '1GB',
+  // Giving the rest back takes a worker up to a second; what a test left open keeps it for longer than this, and is reported.
+  workerGracefulExitTimeout: 5_000,
   testTimeout: 60_000,
   coverageProvider: 'v8',
   collectCoverageFrom: [

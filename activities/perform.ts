@@ -26,18 +26,19 @@ const invalid = (message: string): Outcome => ended('failed', { code: 'invalid_i
 
 /** @returns null when the engine was told to stop and did not */
 async function withinStopLimit(run: EngineRun, work: Promise<Outcome>): Promise<Outcome | null> {
-  let timer: NodeJS.Timeout | null = null;
-  const overdue = new Promise<null>((resolve) => {
-    const arm = () => {
-      timer = setTimeout(() => resolve(null), STOP_LIMIT_MS + (run.grace_s ?? 0) * 1_000);
-    };
-    if (run.signal.aborted) arm();
-    else run.signal.addEventListener('abort', arm, { once: true });
-  });
+  let timer: NodeJS.Timeout | undefined;
+  const { promise: overdue, resolve } = Promise.withResolvers<null>();
+  const arm = () => {
+    timer = setTimeout(() => resolve(null), STOP_LIMIT_MS + (run.grace_s ?? 0) * 1_000);
+  };
+  if (run.signal.aborted) arm();
+  else run.signal.addEventListener('abort', arm, { once: true });
   try {
     return await Promise.race([work, overdue]);
   } finally {
-    if (timer) clearTimeout(timer);
+    // One that is told to stop while its end is being stored has nothing left to be waited for.
+    run.signal.removeEventListener('abort', arm);
+    clearTimeout(timer);
   }
 }
 

@@ -1,6 +1,7 @@
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { EngineError } from '../core/errors.ts';
-import { BODY_LIMITS, inspectJson, type JsonLimits, jsonDepth } from './json-guard.ts';
+import { BODY_LIMITS, inspectJson, type JsonLimits } from './json-guard.ts';
+import { decodeUtf8, parseJson } from './json-text.ts';
 import { refuse } from './problem.ts';
 
 const SMALL = { bytes: 262_144, limits: BODY_LIMITS };
@@ -18,24 +19,6 @@ const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
 const hasBody = (req: Request): boolean => req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
 
-function decode(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw refuse(400, 'the body is not valid UTF-8');
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const where =
-      cause instanceof SyntaxError ? (/at position \d+( \(line \d+ column \d+\))?/.exec(cause.message)?.[0] ?? 'at its end') : '';
-    throw refuse(400, `the body is not valid JSON ${where}`.trim());
-  }
-}
-
 /**
  * Text to value, with everything refused that could hurt further in: depth before parsing, then reserved keys, size, and strings that
  * PostgreSQL cannot store.
@@ -43,8 +26,7 @@ function parse(text: string): unknown {
  */
 export function parseBody(text: string, limits: JsonLimits): unknown {
   if (text.trim() === '') return undefined;
-  if (jsonDepth(text, limits.depth) > limits.depth) throw refuse(400, `the body nests deeper than ${limits.depth} levels`);
-  const value = parse(text);
+  const value = parseJson(text, 'the body', limits.depth);
   const { reserved, faults, nodes } = inspectJson(value, limits);
   if (reserved.length > 0) throw refuse(400, `${reserved[0]?.pointer}: ${reserved[0]?.detail}`, reserved);
   if (nodes > limits.nodes) throw new EngineError('too_large', `the body holds more than ${limits.nodes} values`);
@@ -65,7 +47,7 @@ export function readBody(large: LargeBody | undefined): RequestHandler[] {
     );
   };
   const toValue = (req: Request, _res: Response, next: NextFunction) => {
-    req.body = Buffer.isBuffer(req.body) ? parseBody(decode(req.body), limits) : undefined;
+    req.body = Buffer.isBuffer(req.body) ? parseBody(decodeUtf8(req.body), limits) : undefined;
     next();
   };
   return [refuseOthers, express.raw({ type: () => true, limit: bytes }), toValue];

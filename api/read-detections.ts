@@ -3,9 +3,8 @@ import type { PlacedFrame } from '../commands/take-detections.ts';
 import { EngineError } from '../core/errors.ts';
 import { DetectionSubmission } from '../schemas/detection.ts';
 import type { RawBody } from './define-route.ts';
-import { jsonDepth } from './json-guard.ts';
+import { decodeUtf8, parseJson } from './json-text.ts';
 import { parsePart } from './parse-input.ts';
-import { refuse } from './problem.ts';
 
 /** The most frames of one request. */
 const MOST_FRAMES = 10_000;
@@ -13,7 +12,7 @@ const MOST_DEPTH = 32;
 
 /** Frames of a body: one JSON object, an array of them, or one object a line. All of them are right, or none is taken. */
 export async function readDetections(intake: DetectionIntake, { type, stream }: RawBody): Promise<PlacedFrame[]> {
-  const text = decode(await intake.read(stream));
+  const text = decodeUtf8(await intake.read(stream));
   const frames = type === 'application/x-ndjson' ? frameLines(text) : frameArray(text);
   if (frames.length === 0)
     throw new EngineError('invalid_input', 'the body: expected at least one frame', {
@@ -22,31 +21,11 @@ export async function readDetections(intake: DetectionIntake, { type, stream }: 
   return frames;
 }
 
-function decode(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw refuse(400, 'the body is not valid UTF-8');
-  }
-}
-
-function parseJson(text: string, where: string): unknown {
-  if (jsonDepth(text, MOST_DEPTH) > MOST_DEPTH) throw refuse(400, `${where} nests deeper than ${MOST_DEPTH} levels`);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw refuse(
-      400,
-      `${where} is not valid JSON${/ at position \d+( \(line \d+ column \d+\))?/.exec((cause as Error).message)?.[0] ?? ''}`,
-    );
-  }
-}
-
 const tooMany = (count: number): EngineError =>
   new EngineError('too_large', `the body holds ${count} frames, more than the ${MOST_FRAMES} that one request may bring`);
 
 function frameArray(text: string): PlacedFrame[] {
-  const value = parseJson(text, 'the body');
+  const value = parseJson(text, 'the body', MOST_DEPTH);
   const list = Array.isArray(value) ? value : [value];
   if (list.length > MOST_FRAMES) throw tooMany(list.length);
   return list.map((item, i) => ({ place: Array.isArray(value) ? `/${i}` : '', frame: frameAt(item, Array.isArray(value) ? `/${i}` : '') }));
@@ -56,7 +35,7 @@ function frameArray(text: string): PlacedFrame[] {
 function frameLines(text: string): PlacedFrame[] {
   const lines = text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [{ line, place: `/line/${i + 1}` }]));
   if (lines.length > MOST_FRAMES) throw tooMany(lines.length);
-  return lines.map(({ line, place }) => ({ place, frame: frameAt(parseJson(line, place.slice(1).replace('/', ' ')), place) }));
+  return lines.map(({ line, place }) => ({ place, frame: frameAt(parseJson(line, place.slice(1).replace('/', ' '), MOST_DEPTH), place) }));
 }
 
 /** @throws EngineError invalid_input: every pointer begins with the place of the frame */

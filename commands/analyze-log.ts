@@ -89,7 +89,7 @@ export async function analyzeText(
 }
 
 /** What is known of an instance whose output is to be read. */
-type InstanceFacts = {
+export type InstanceFacts = {
   runid: string;
   user_id: number;
   container_id: string | null;

@@ -1,6 +1,4 @@
-import type { Step } from './retention-steps.ts';
-
-const BATCH = 1_000;
+import { BATCH, LEAST, type Step } from './retention-step.ts';
 
 type Table = 'alert_history' | 'violation_events' | 'detection_records' | 'detection_minutes' | 'statistics_hourly' | 'detection_sessions';
 
@@ -11,6 +9,7 @@ const FROM_START = `case when $2::timestamptz is not null and $3::text is not nu
 function oldest(table: string, old: string, order: string): Step {
   return {
     size: BATCH,
+    start: LEAST.text,
     count: `select count(*)::int4 as n from ${table} x where ${old}`,
     batch: `with gone as (delete from ${table} where ctid in (select x.ctid from ${table} x where ${old} order by ${order} limit ${BATCH} for update skip locked)
         returning 1)
@@ -36,13 +35,4 @@ export const DETECTION_STEPS: Record<Table, Step> = {
   detection_minutes: oldest('detection_minutes', 'x.minute < $1', 'x.minute'),
   statistics_hourly: oldest('statistics_hourly', 'x.hour_start < $1', 'x.hour_start'),
   detection_sessions: oldest('detection_sessions', UNUSED_SESSION, 'x.created_at'),
-};
-
-export const DETECTION_STARTS: Record<Table, string> = {
-  alert_history: '',
-  violation_events: '',
-  detection_records: '',
-  detection_minutes: '',
-  statistics_hourly: '',
-  detection_sessions: '',
 };

@@ -6,6 +6,14 @@ export type InvariantResult = { name: string; promise: string; violations: Recor
 
 const LIVE = `('starting', 'running')`;
 
+const counters = (holder: 'pool' | 'worker', key: string) => ({
+  name: `${holder}_counters`,
+  promise: `what a ${holder} counts as used is the sum of its held grants`,
+  sql: `select h.${key}, h.used_cpu, g.cpu, h.used_memory, g.memory from ${holder}s h, lateral (
+      select coalesce(sum(cpu), 0) as cpu, coalesce(sum(memory_mb), 0) as memory from grants where ${holder} = h.${key} and released_at is null) g
+    where h.used_cpu <> g.cpu or h.used_memory <> g.memory`,
+});
+
 const INVARIANTS = [
   {
     name: 'task_has_live_instance',
@@ -15,20 +23,8 @@ const INVARIANTS = [
       where t.status = 'processing' or i.runid is not null
       group by t.uuid, t.status having count(i.runid) <> case when t.status = 'processing' then 1 else 0 end`,
   },
-  {
-    name: 'pool_counters',
-    promise: 'what a pool counts as used is the sum of its held grants',
-    sql: `select p.name, p.used_cpu, g.cpu, p.used_memory, g.memory from pools p, lateral (
-        select coalesce(sum(cpu), 0) as cpu, coalesce(sum(memory_mb), 0) as memory from grants where pool = p.name and released_at is null) g
-      where p.used_cpu <> g.cpu or p.used_memory <> g.memory`,
-  },
-  {
-    name: 'worker_counters',
-    promise: 'what a worker counts as used is the sum of its held grants',
-    sql: `select w.id, w.used_cpu, g.cpu, w.used_memory, g.memory from workers w, lateral (
-        select coalesce(sum(cpu), 0) as cpu, coalesce(sum(memory_mb), 0) as memory from grants where worker = w.id and released_at is null) g
-      where w.used_cpu <> g.cpu or w.used_memory <> g.memory`,
-  },
+  counters('pool', 'name'),
+  counters('worker', 'id'),
   {
     name: 'queue_load',
     promise: 'the load of a queue is the number of its held grants',

@@ -1,5 +1,5 @@
 import { type Em, query } from '../entities/sql.ts';
-import { instanceSpec } from './analyze-log.ts';
+import { type InstanceFacts, instanceSpec } from './analyze-log.ts';
 import { type LogSource, loadLogSource, openLogSource, type SourceSpec } from './open-log-source.ts';
 
 /** Which containers' logs are read without being asked: none, those of docker tasks, also those with the label, or all. */
@@ -42,15 +42,6 @@ export async function containersToRead(em: Em, docker_id: string): Promise<LogSo
   return sources.filter((source) => source !== null);
 }
 
-type InstanceRow = {
-  runid: string;
-  user_id: number;
-  container_id: string | null;
-  container_name: string | null;
-  docker_id: string | null;
-  ended: boolean;
-};
-
 /** Short work ends between two looks; what ended so lately is looked for at each of them. */
 const LATELY = `interval '2 hours'`;
 
@@ -74,7 +65,7 @@ const LEFT_OUT = `${FACTS} and s.id is null and i.end_time > $1::timestamptz and
 export type InstanceReading = { runid: string; spec: SourceSpec; ended: boolean };
 
 /** One that runs is taken up when its container is known. */
-function readingsOf(rows: readonly InstanceRow[]): InstanceReading[] {
+function readingsOf(rows: readonly InstanceFacts[]): InstanceReading[] {
   const readable = [
     ...new Map(rows.filter(({ container_id, ended }) => container_id !== null || ended).map((row) => [row.runid, row])).values(),
   ];
@@ -83,11 +74,11 @@ function readingsOf(rows: readonly InstanceRow[]): InstanceReading[] {
 
 /** Docker instances whose output is not read to its end: those of this worker, and those that another has left. */
 export const instancesToRead = async (em: Em, worker: string): Promise<InstanceReading[]> =>
-  readingsOf(await query<InstanceRow>(em, AT_HAND, [worker]));
+  readingsOf(await query<InstanceFacts>(em, AT_HAND, [worker]));
 
 /** Docker instances that ended since then and that no worker has begun to read: theirs was away. Reads far back, so it is for now and then. */
 export const instancesLeftOut = async (em: Em, since: Date): Promise<InstanceReading[]> =>
-  readingsOf(await query<InstanceRow>(em, LEFT_OUT, [since.toISOString()]));
+  readingsOf(await query<InstanceFacts>(em, LEFT_OUT, [since.toISOString()]));
 
 /** Does the work unless another worker is at the same instance. @returns whether it did */
 export async function aloneAtInstance(em: Em, runid: string, work: () => Promise<void>): Promise<boolean> {

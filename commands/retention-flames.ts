@@ -1,4 +1,4 @@
-import type { Step } from './retention-steps.ts';
+import { LEAST, type Step, tally } from './retention-step.ts';
 
 /** Rows that one batch removes at most, and runs that it looks at. */
 const ROWS = 5_000;
@@ -8,9 +8,6 @@ const CACHED = 5_000;
 /** A run that ended long ago and whose figures are stored; so every run that loses its rows keeps what they said. */
 const OLD_RUN = `f.end_time < $1 and f.logs <> 'removed' and f.result->'overall' is not null`;
 
-const last = (key: string): string => `(select to_jsonb(x) from (select created_at::text as created_at, ${key} as key from page
-  order by page.created_at desc, ${key} desc limit 1) x) as last`;
-
 /**
  * Rows of evaluations, and cached answers whose time is over. Runs themselves stay, as one small row each; files of runs whose rows went are removed by
  * `dispatcher/flames-keeper.ts`. A run is marked only in the batch that takes its last row: until then it is found again.
@@ -18,6 +15,7 @@ const last = (key: string): string => `(select to_jsonb(x) from (select created_
 export const FLAMES_STEPS: Record<'task_flames_logs' | 'flames_cache', Step> = {
   task_flames_logs: {
     size: RUNS,
+    start: LEAST.text,
     count: `select count(*)::int4 as n from task_flames f join task_flames_logs l on l.task_id = f.task_id where ${OLD_RUN}`,
     batch: `with page as materialized (
         select f.task_id, f.end_time as created_at from task_flames f where ${OLD_RUN} and (f.end_time, f.task_id) > ($2::timestamptz, $3)
@@ -28,16 +26,16 @@ export const FLAMES_STEPS: Record<'task_flames_logs' | 'flames_cache', Step> = {
       marked as (
         update task_flames f set logs = 'removed', repair_at = null, result = f.result - 'logs' - 'old_logs'
         from page where f.task_id = page.task_id and (select count(*) from doomed) < ${ROWS} returning 1)
-      select (select count(*) from gone)::int4 as n, (select count(*) / ${ROWS} from doomed)::int4 as more, (select count(*) from page)::int4 as seen,
-        ${last('task_id')}`,
+      ${tally('task_id', { more: `(select count(*) / ${ROWS} from doomed)::int4` })}`,
   },
   flames_cache: {
     size: CACHED,
+    start: LEAST.text,
     count: `select count(*)::int4 as n from flames_cache where expires_at < $1`,
     batch: `with page as materialized (
         select key, expires_at as created_at from flames_cache where expires_at < $1 and (expires_at, key) > ($2::timestamptz, $3)
         order by expires_at, key limit ${CACHED} for update skip locked),
       gone as (delete from flames_cache c using page where c.key = page.key returning 1)
-      select (select count(*) from gone)::int4 as n, 0 as more, (select count(*) from page)::int4 as seen, ${last('key')}`,
+      ${tally('key')}`,
   },
 };

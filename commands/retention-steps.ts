@@ -1,8 +1,9 @@
 import type { Cutoffs, Retained } from '../core/retention.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
-import { DETECTION_STARTS, DETECTION_STEPS } from './detection-retention.ts';
+import { DETECTION_STEPS } from './detection-retention.ts';
 import { FLAMES_STEPS } from './retention-flames.ts';
 import { NOTICE_STEPS } from './retention-notices.ts';
+import { BATCH, byKey, LEAST, type Step, tally } from './retention-step.ts';
 
 /** Where a run goes on within a table: the creation time and key of the last row that it looked at; null: from the oldest. */
 export type Place = { created_at: string; key: string };
@@ -10,10 +11,6 @@ export type Place = { created_at: string; key: string };
 /** `removed`: rows by table, so far in this batch; `place` null: nothing old is left behind it. */
 export type Batch = { removed: Record<string, number>; place: Place | null };
 
-/** `count`: $1 is the cutoff of the table; the others are those of tasks and instances, where it needs them. `size`: rows that a full batch looks at. */
-export type Step = { count: string; needs?: true; batch: string; size: number };
-
-const BATCH = 1_000;
 /** Instances whose log lines one batch looks through. */
 const LOGS_OF = 250;
 
@@ -36,9 +33,6 @@ const oldAudit = (
 ): string => `a.created_at < $1 and case when a.subject_type = 'task' and pg_input_is_valid(a.subject_id, 'uuid')
   then (select t.uuid from tasks t where t.uuid = a.subject_id::uuid and ${stays}) is null else true end`;
 
-const LAST = (key: string): string => `(select to_jsonb(x) from (select created_at::text as created_at, ${key}::text as key from page
-  order by page.created_at desc, ${key} desc limit 1) x) as last`;
-
 /**
  * One table a step, in an order in which children go before their parents. Each statement removes at most 1,000 rows (or 1,000 tasks with their
  * histories) behind ($2, $3), and takes only what nobody else has locked. Log lines go from the end of an instance's output, so that what is
@@ -49,15 +43,17 @@ export const STEPS: Record<Retained, Step> = {
   ...FLAMES_STEPS,
   idempotency_keys: {
     size: BATCH,
+    start: LEAST.text,
     count: `select count(*)::int4 as n from idempotency_keys where created_at < $1`,
     batch: `with page as materialized (
         select user_id, key, created_at from idempotency_keys where created_at < $1 and (created_at, key) > ($2::timestamptz, $3)
         order by created_at, key limit ${BATCH} for update skip locked),
       gone as (delete from idempotency_keys k using page where k.user_id = page.user_id and k.key = page.key returning 1)
-      select (select count(*) from gone)::int4 as n, 0 as more, (select count(*) from page)::int4 as seen, ${LAST('key')}`,
+      ${tally('key')}`,
   },
   instance_logs: {
     size: LOGS_OF,
+    start: LEAST.uuid,
     count: `select count(*)::int4 as n from instances i join instance_logs l on l.runid = i.runid where ${OLD_INSTANCE}`,
     batch: `with page as materialized (
         select i.runid, i.created_at from instances i where ${OLD_INSTANCE} and (i.created_at, i.runid) > ($2::timestamptz, $3::uuid)
@@ -67,60 +63,36 @@ export const STEPS: Record<Retained, Step> = {
         select l.runid, l.seq from page cross join lateral (
           select l.runid, l.seq from instance_logs l where l.runid = page.runid order by l.seq desc limit ${BATCH}) l limit ${BATCH}),
       gone as (delete from instance_logs l using doomed d where l.runid = d.runid and l.seq = d.seq returning 1)
-      select (select count(*) from gone)::int4 as n, (select count(*) / ${BATCH} from doomed)::int4 as more, (select count(*) from page)::int4 as seen,
-        ${LAST('runid')}`,
+      ${tally('runid', { more: `(select count(*) / ${BATCH} from doomed)::int4` })}`,
   },
-  instances: {
-    size: BATCH,
-    count: `select count(*)::int4 as n from instances i where ${OLD_INSTANCE}`,
-    batch: `with page as materialized (
-        select i.runid, i.created_at from instances i where ${OLD_INSTANCE} and (i.created_at, i.runid) > ($2::timestamptz, $3::uuid)
-          and not ${HAS_LOGS} and (select g.released_at is null from grants g where g.runid = i.runid) is not true
-        order by i.created_at, i.runid limit ${BATCH} for update skip locked),
-      held as (delete from grants where runid in (select runid from page) returning 1),
-      gone as (delete from instances where runid in (select runid from page) returning 1)
-      select (select count(*) from gone)::int4 as n, 0 as more, (select count(*) from page)::int4 as seen,
-        jsonb_build_object('grants', (select count(*) from held)) as children, ${LAST('runid')}`,
-  },
+  instances: byKey({
+    table: 'instances',
+    as: 'i',
+    key: 'runid',
+    type: 'uuid',
+    old: OLD_INSTANCE,
+    free: `not ${HAS_LOGS} and (select g.released_at is null from grants g where g.runid = i.runid) is not true`,
+    children: { table: 'grants', by: 'runid' },
+  }),
   tasks: {
-    size: BATCH,
+    ...byKey({
+      table: 'tasks',
+      as: 't',
+      key: 'uuid',
+      type: 'uuid',
+      old: OLD_TASK,
+      free: '(select i.runid from instances i where i.task_id = t.uuid limit 1) is null',
+      children: { table: 'task_history', by: 'task_id' },
+    }),
     needs: true,
     count: `select count(*)::int4 as n from tasks t where $1::timestamptz is not null and ${GOING}`,
-    batch: `with page as materialized (
-        select t.uuid, t.created_at from tasks t where ${OLD_TASK} and (t.created_at, t.uuid) > ($2::timestamptz, $3::uuid)
-          and (select i.runid from instances i where i.task_id = t.uuid limit 1) is null
-        order by t.created_at, t.uuid limit ${BATCH} for update skip locked),
-      past as (delete from task_history where task_id in (select uuid from page) returning 1),
-      gone as (delete from tasks where uuid in (select uuid from page) returning 1)
-      select (select count(*) from gone)::int4 as n, 0 as more, (select count(*) from page)::int4 as seen,
-        jsonb_build_object('task_history', (select count(*) from past)) as children, ${LAST('uuid')}`,
   },
   audit_log: {
-    size: BATCH,
+    ...byKey({ table: 'audit_log', as: 'a', key: 'id', type: 'int8', old: oldAudit('true') }),
     needs: true,
     count: `select count(*)::int4 as n from audit_log a where ${oldAudit(`(${GOING}) is not true`)}`,
-    batch: `with page as materialized (
-        select a.id, a.created_at from audit_log a where ${oldAudit('true')} and (a.created_at, a.id) > ($2::timestamptz, $3::int8)
-        order by a.created_at, a.id limit ${BATCH} for update skip locked),
-      gone as (delete from audit_log where id in (select id from page) returning 1)
-      select (select count(*) from gone)::int4 as n, 0 as more, (select count(*) from page)::int4 as seen, ${LAST('id')}`,
   },
   ...DETECTION_STEPS,
-};
-
-const START: Record<Retained, string> = {
-  task_flames_logs: '',
-  flames_cache: '',
-  idempotency_keys: '',
-  instance_logs: '00000000-0000-0000-0000-000000000000',
-  instances: '00000000-0000-0000-0000-000000000000',
-  tasks: '00000000-0000-0000-0000-000000000000',
-  audit_log: '0',
-  notifications: '0',
-  deliveries: '00000000-0000-0000-0000-000000000000',
-  breaches: '00000000-0000-0000-0000-000000000000',
-  pool_resizes: '0',
-  ...DETECTION_STARTS,
 };
 
 type Row = { n: number; more: number; seen: number; children?: Record<string, number>; last: Place | null };
@@ -128,8 +100,8 @@ type Row = { n: number; more: number; seen: number; children?: Record<string, nu
 /** Removes the next old rows of a table, in the caller's transaction, which must be a short one of its own. Planned anew each time: tables shrink meanwhile. */
 export async function removeBatch(tx: Em, table: Retained, at: { before: Date; place: Place | null }): Promise<Batch> {
   await query(tx, `set local orchestrator.retention = 'on'`);
-  const { size, batch } = STEPS[table];
-  const { created_at, key } = at.place ?? { created_at: '-infinity', key: START[table] };
+  const { size, batch, start } = STEPS[table];
+  const { created_at, key } = at.place ?? { created_at: '-infinity', key: start };
   const [row] = await queryOnce<Row>(tx, batch, [at.before.toISOString(), created_at, key]);
   const removed = { [table]: row?.n ?? 0, ...row?.children };
   if (row?.more) return { removed, place: at.place ?? { created_at, key } };

@@ -1,48 +1,27 @@
 import { deliverDueAlert } from '../commands/deliver-alerts.ts';
 import type { DispatcherDeps } from './deps.ts';
+import { RecurringWork } from './recurring-work.ts';
 
 /** `handedOver`: something may have come into the outbox. */
 type Deps = Pick<DispatcherDeps, 'fork' | 'logger'> & { config: Pick<DispatcherDeps['config'], 'POLL_EVERY_S'>; handedOver(): void };
 
-/** Hands alerts to their channels and finds out when they were delivered: looks each second. Any number may run. */
-export class AlertDeliverer {
+/** Hands alerts to their channels and finds out when they were delivered: looks each second, at all that are due. Any number may run. */
+export class AlertDeliverer extends RecurringWork {
   private readonly deps: Deps;
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> | null = null;
-  private stopped = false;
 
   constructor(deps: Deps) {
+    const { config, logger } = deps;
+    super({ every_ms: config.POLL_EVERY_S * 1_000, failure: 'alerts could not be looked at; tried again with the next look', logger });
     this.deps = deps;
   }
 
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), this.deps.config.POLL_EVERY_S * 1_000);
-  }
-
-  /** Ends after the alert under way. */
-  async stop(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
-  }
-
-  /** Looks at all that are due. Never rejects. */
-  async tick(): Promise<void> {
-    this.working ??= this.work()
-      .catch((cause: unknown) => this.deps.logger.debug({ err: cause }, 'alerts could not be looked at; tried again with the next look'))
-      .finally(() => {
-        this.working = null;
-      });
-    await this.working;
-  }
-
-  private async work(): Promise<void> {
+  protected async work(): Promise<void> {
     const { fork, logger, handedOver } = this.deps;
-    let state = this.stopped ? null : await deliverDueAlert(fork());
-    while (state !== null) {
+    while (!this.stopping.aborted) {
+      const state = await deliverDueAlert(fork());
+      if (state === null) return;
       if (state === 'pending') handedOver();
       if (state === 'failed') logger.error('an alert was given up: the history and the deliveries say which and why');
-      state = this.stopped ? null : await deliverDueAlert(fork());
     }
   }
 }

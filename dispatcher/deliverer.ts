@@ -1,6 +1,7 @@
 import { attemptDelivery, type ClaimedDelivery, claimDeliveries, type Senders } from '../commands/send-deliveries.ts';
 import { settleDelivery } from '../commands/settle-delivery.ts';
 import type { DispatcherDeps } from './deps.ts';
+import { RecurringWork } from './recurring-work.ts';
 
 type Deps = Pick<DispatcherDeps, 'fork' | 'logger'> & { config: Pick<DispatcherDeps['config'], 'POLL_EVERY_S'>; senders: Senders };
 
@@ -8,55 +9,36 @@ type Deps = Pick<DispatcherDeps, 'fork' | 'logger'> & { config: Pick<DispatcherD
  * Sends what waits in the outbox (`deliveries`): looks each second and when poked. Any number may run. What a killed one had begun is sent again by
  * another, under the same id.
  */
-export class Deliverer {
+export class Deliverer extends RecurringWork {
   private readonly deps: Deps;
   private readonly busy = new Map<string, number>();
   private readonly sending = new Set<Promise<void>>();
-  private timer: NodeJS.Timeout | null = null;
-  private looking: Promise<void> | null = null;
-  private again = false;
-  private stopped = false;
 
   constructor(deps: Deps) {
+    const { config, logger } = deps;
+    super({ every_ms: config.POLL_EVERY_S * 1000, failure: 'deliveries could not be looked at; tried again with the next look', logger });
     this.deps = deps;
   }
 
-  start(): void {
-    this.timer = setInterval(() => this.poke(), this.deps.config.POLL_EVERY_S * 1000);
-  }
-
   /** Ends after the attempts under way, which have time limits. */
-  async stop(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.looking;
+  override async stop(): Promise<void> {
+    await super.stop();
     await Promise.all(this.sending);
   }
 
   /** Something may be due. Cheap; does not wait. */
   poke(): void {
-    this.again = true;
-    this.looking ??= this.looks().finally(() => {
-      this.looking = null;
-    });
+    void super.tick();
   }
 
   /** Looks once and waits for the attempts that were begun. Never rejects. */
-  async tick(): Promise<void> {
-    this.poke();
-    await this.looking;
+  override async tick(): Promise<void> {
+    await super.tick();
     await Promise.all(this.sending);
   }
 
-  private async looks(): Promise<void> {
-    while (this.again && !this.stopped) {
-      this.again = false;
-      try {
-        for (const delivery of await claimDeliveries(this.deps.fork(), this.busy)) this.begin(delivery);
-      } catch (cause) {
-        this.deps.logger.debug({ err: cause }, 'deliveries could not be looked at; tried again with the next look');
-      }
-    }
+  protected async work(): Promise<void> {
+    for (const delivery of await claimDeliveries(this.deps.fork(), this.busy)) this.begin(delivery);
   }
 
   private begin(delivery: ClaimedDelivery): void {
@@ -67,7 +49,7 @@ export class Deliverer {
       if (left > 0) this.busy.set(lane, left);
       else this.busy.delete(lane);
       this.sending.delete(done);
-      if (!this.stopped) this.poke();
+      this.poke();
     });
     this.sending.add(done);
   }

@@ -4,6 +4,7 @@ import { mendFlamesRun } from '../commands/mend-flames-run.ts';
 import { type Em, query } from '../entities/sql.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { withLock } from './held-lock.ts';
+import { RecurringWork } from './recurring-work.ts';
 
 const LOOK_EVERY_MS = 5_000;
 const LONGEST_MESSAGE = 300;
@@ -23,44 +24,21 @@ const POSTPONE = `update task_flames set repair_tries = repair_tries + 1, repair
  * Puts evaluations in order that have ended: rows that are in files only, figures that their engine could not write, old runs that are to be imported, and files
  * whose rows were removed. One dispatcher at a time does it.
  */
-export class FlamesKeeper {
+export class FlamesKeeper extends RecurringWork {
   private readonly deps: Deps;
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> | null = null;
-  private stopped = false;
 
   constructor(deps: Deps) {
+    super({ every_ms: LOOK_EVERY_MS, failure: 'evaluations could not be looked after; it is tried again', logger: deps.logger });
     this.deps = deps;
   }
 
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), LOOK_EVERY_MS);
-  }
-
-  /** Ends after the run under way; the others are found again. */
-  async stop(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
-  }
-
-  /** Does what is due, unless another dispatcher is at it. Never rejects. */
-  async tick(): Promise<void> {
-    this.working ??= this.work()
-      .catch((cause: unknown) => this.deps.logger.debug({ err: cause }, 'evaluations could not be looked after; it is tried again'))
-      .finally(() => {
-        this.working = null;
-      });
-    await this.working;
-  }
-
-  private async work(): Promise<void> {
+  protected async work(): Promise<void> {
     const { fork, database_url } = this.deps;
     const [due, leftover] = [await idsOf(fork(), DUE), await idsOf(fork(), LEFTOVER)];
     if (due.length + leftover.length === 0) return;
     await withLock(database_url, 'orchestrator.flames', async () => {
-      for (const task_id of await idsOf(fork(), DUE)) if (!this.stopped) await this.mend(task_id);
-      for (const task_id of leftover) if (!this.stopped) await clearRemovedLogs(fork(), this.deps.places, task_id);
+      for (const task_id of await idsOf(fork(), DUE)) if (!this.stopping.aborted) await this.mend(task_id);
+      for (const task_id of leftover) if (!this.stopping.aborted) await clearRemovedLogs(fork(), this.deps.places, task_id);
     });
   }
 

@@ -9,6 +9,7 @@ import { query } from '../entities/sql.ts';
 import { openDatabase } from '../platform/open-database.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { withLock } from './held-lock.ts';
+import { RecurringWork } from './recurring-work.ts';
 
 const LOOK_EVERY_MS = 5_000;
 const FORGET_EVERY_MS = 600_000;
@@ -25,49 +26,17 @@ type Deps = Pick<DispatcherDeps, 'fork' | 'database_url' | 'logger'> & {
  * Removes what is old: the daily run, runs that were asked for, and runs that a killed process left open; idempotency keys every ten minutes.
  * One dispatcher at a time does it; the others look on and take over when its connection ends.
  */
-export class Housekeeper {
+export class Housekeeper extends RecurringWork {
   private readonly deps: Deps;
-  private readonly stopping = new AbortController();
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> | null = null;
   private scheduled = 0;
-  private well = true;
   private forgot_at = -Infinity;
 
   constructor(deps: Deps) {
+    super({ every_ms: LOOK_EVERY_MS, failure: 'housekeeping was interrupted; it is tried again', warns: true, logger: deps.logger });
     this.deps = deps;
   }
 
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), LOOK_EVERY_MS);
-  }
-
-  /** Ends after the batch under way; the run goes on elsewhere, or at the next start. */
-  async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    this.stopping.abort();
-    await this.working;
-  }
-
-  /** Does what is due, unless another dispatcher is at it. Never rejects. */
-  async tick(now: Date = new Date()): Promise<void> {
-    this.working ??= this.work(now)
-      .then(
-        () => this.note(true, null),
-        (cause: unknown) => this.note(false, cause),
-      )
-      .finally(() => {
-        this.working = null;
-      });
-    await this.working;
-  }
-
-  private note(well: boolean, cause: unknown): void {
-    if (!well && this.well) this.deps.logger.warn({ err: cause }, 'housekeeping was interrupted; it is tried again');
-    this.well = well;
-  }
-
-  private async work(now: Date): Promise<void> {
+  protected async work(now: Date): Promise<void> {
     await this.schedule(now);
     const keys_due = performance.now() - this.forgot_at >= FORGET_EVERY_MS;
     if (!keys_due && (await nextRetentionRun(this.deps.fork())) === null) return;
@@ -90,7 +59,7 @@ export class Housekeeper {
     const options: RetentionOptions = {
       fork: () => fork(),
       policy: retentionPolicy(config),
-      signal: this.stopping.signal,
+      signal: this.stopping,
       archive: { policy: archivePolicy(config), artifacts },
       detections: { artifacts, archive: config.DETECTION_ARCHIVE },
     };
@@ -126,14 +95,14 @@ export class Housekeeper {
     const tables = new Set(Object.entries(removed).flatMap(([table, n]) => (n >= VACUUM_FROM ? [table] : [])));
     for (const { name } of await query<{ name: string }>(this.deps.fork(), WORN, [VACUUM_FROM])) tables.add(name);
     tables.delete('container_log_segment'); // its months are dropped whole; the partitions stand in the list by their own names
-    if (tables.size === 0 || this.stopping.signal.aborted) return;
+    if (tables.size === 0 || this.stopping.aborted) return;
     const client = await openDatabase(this.deps.database_url, 'orchestrator vacuum');
     const leave = () => void client.end().catch(() => undefined);
-    this.stopping.signal.addEventListener('abort', leave, { once: true });
+    this.stopping.addEventListener('abort', leave, { once: true });
     try {
       for (const table of tables) await client.query(`vacuum (analyze) ${table}`);
     } finally {
-      this.stopping.signal.removeEventListener('abort', leave);
+      this.stopping.removeEventListener('abort', leave);
       await client.end().catch(() => undefined);
     }
   }

@@ -4,6 +4,7 @@ import { query } from '../entities/sql.ts';
 import { within } from '../entities/within.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { endWorkflows } from './end-workflows.ts';
+import { RecurringWork } from './recurring-work.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { type WatchedWorker, WorkerWatch } from './worker-watch.ts';
 
@@ -17,40 +18,21 @@ select id, boot_id || ' ' || heartbeat_at as sign from workers w
 where status <> 'offline' or exists (select 1 from instances i where i.worker = w.id and i.status in ('starting', 'running'))`;
 
 /** Watches the workers and ends the instances of those that are lost, so that their tasks queue again elsewhere. */
-export class LostWorkers {
+export class LostWorkers extends RecurringWork {
   private readonly deps: DispatcherDeps;
   private readonly link: TemporalLink;
   private readonly watch: WorkerWatch;
-  readonly every_ms: number;
-  private timer: NodeJS.Timeout | null = null;
-  private looking: Promise<void> | null = null;
 
   constructor(deps: DispatcherDeps, link: TemporalLink) {
+    const limit_ms = deps.config.LOST_AFTER_S * 1000;
+    const every_ms = Math.min(LONGEST_LOOK_MS, limit_ms / 10);
+    super({ every_ms, failure: 'workers could not be looked at', logger: deps.logger });
     this.deps = deps;
     this.link = link;
-    const limit_ms = deps.config.LOST_AFTER_S * 1000;
-    this.every_ms = Math.min(LONGEST_LOOK_MS, limit_ms / 10);
-    this.watch = new WorkerWatch({ limit_ms, gap_ms: this.every_ms * 3 });
+    this.watch = new WorkerWatch({ limit_ms, gap_ms: every_ms * 3 });
   }
 
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), this.every_ms);
-  }
-
-  async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.looking;
-  }
-
-  /** One look. Never rejects. */
-  async tick(): Promise<void> {
-    this.looking ??= this.look().finally(() => {
-      this.looking = null;
-    });
-    await this.looking;
-  }
-
-  private async look(): Promise<void> {
+  protected async work(): Promise<void> {
     try {
       const workers = await within(ANSWER_MS, 'look at workers', query<WatchedWorker>(this.deps.fork(), WATCHED));
       if (!(await this.link.ask())) return this.watch.blind();
@@ -58,7 +40,7 @@ export class LostWorkers {
         await this.lose(workers.find((worker) => worker.id === id) as WatchedWorker);
     } catch (cause) {
       this.watch.blind();
-      this.deps.logger.debug({ err: cause }, 'workers could not be looked at');
+      throw cause;
     }
   }
 

@@ -7,6 +7,7 @@ import { query } from '../entities/sql.ts';
 import { type ClosedWorkflow, closedOutcome } from './closed-outcome.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { withLock } from './held-lock.ts';
+import { RecurringWork } from './recurring-work.ts';
 import { endStrayWorkflows } from './stray-workflows.ts';
 import type { TemporalLink } from './temporal-link.ts';
 
@@ -28,46 +29,24 @@ order by created_at`;
  * Compares both stores, oldest instances first: closed in Temporal but live here is ended from what Temporal says, unknown there is started
  * again or lost, final here but open there is terminated. One dispatcher at a time does it. While Temporal is away nothing is freed.
  */
-export class Reconciler {
+export class Reconciler extends RecurringWork {
   private readonly deps: DispatcherDeps;
   private readonly link: TemporalLink;
   private readonly limit = pLimit(AT_ONCE);
   private readonly seen_open = new Map<string, number>();
-  private timer: NodeJS.Timeout | null = null;
-  private passing: Promise<void> | null = null;
 
   constructor(deps: DispatcherDeps, link: TemporalLink) {
+    super({ every_ms: deps.config.RECONCILE_EVERY_S * 1000, failure: 'reconciling was interrupted', logger: deps.logger });
     this.deps = deps;
     this.link = link;
   }
 
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), this.deps.config.RECONCILE_EVERY_S * 1000);
-  }
-
-  async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.passing;
-  }
-
-  /** One pass, unless another dispatcher is at it. Never rejects. */
-  async tick(): Promise<void> {
-    this.passing ??= this.pass().finally(() => {
-      this.passing = null;
-    });
-    await this.passing;
-  }
-
-  private async pass(): Promise<void> {
+  protected async work(): Promise<void> {
     if (!this.link.up) return;
-    try {
-      await withLock(this.deps.database_url, 'orchestrator.reconciler', async () => {
-        await this.checkLive();
-        await endStrayWorkflows(this.deps, this.graceS());
-      });
-    } catch (cause) {
-      this.deps.logger.debug({ err: cause }, 'reconciling was interrupted');
-    }
+    await withLock(this.deps.database_url, 'orchestrator.reconciler', async () => {
+      await this.checkLive();
+      await endStrayWorkflows(this.deps, this.graceS());
+    });
   }
 
   private graceS(): number {

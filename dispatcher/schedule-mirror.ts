@@ -15,6 +15,7 @@ import { type CronFireInput, ORCHESTRATOR_QUEUE } from '../core/workflow-contrac
 import { type Em, query } from '../entities/sql.ts';
 import type { DispatcherDeps } from './deps.ts';
 import { withLock } from './held-lock.ts';
+import { RecurringWork } from './recurring-work.ts';
 import { specOf } from './schedule-spec.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { clip } from './workflow-options.ts';
@@ -43,34 +44,16 @@ const COLUMNS = `id, name, status, cron, seconds, timezone, dst_gap, dst_overlap
  * each minute, so that it does not matter which of the two was lost. One dispatcher at a time does it. A Schedule says in its note which
  * content it was made from, and in its memo which database it belongs to.
  */
-export class ScheduleMirror {
+export class ScheduleMirror extends RecurringWork {
   private readonly deps: DispatcherDeps;
   private readonly link: TemporalLink;
   private readonly limit = pLimit(AT_ONCE);
-  private timer: NodeJS.Timeout | null = null;
-  private looking: Promise<void> | null = null;
   private compared_at = -Infinity;
 
   constructor(deps: DispatcherDeps, link: TemporalLink) {
+    super({ every_ms: LOOK_EVERY_MS, failure: 'schedules could not be compared with Temporal; tried again', logger: deps.logger });
     this.deps = deps;
     this.link = link;
-  }
-
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), LOOK_EVERY_MS);
-  }
-
-  async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.looking;
-  }
-
-  /** One look, unless another dispatcher is at it. Never rejects. */
-  async tick(): Promise<void> {
-    this.looking ??= this.look().finally(() => {
-      this.looking = null;
-    });
-    await this.looking;
   }
 
   /** Everything is compared at the next look. */
@@ -78,17 +61,13 @@ export class ScheduleMirror {
     this.compared_at = -Infinity;
   }
 
-  private async look(): Promise<void> {
+  protected async work(): Promise<void> {
     if (!this.link.up) return;
-    try {
-      const whole = performance.now() - this.compared_at >= COMPARE_EVERY_MS;
-      const changed = await query(this.deps.fork(), 'select 1 from schedules where mirror_hash is null limit 1');
-      if (!whole && changed.length === 0) return;
-      const mine = await withLock(this.deps.database_url, 'orchestrator.schedules', () => this.align(whole));
-      if (whole && mine) this.compared_at = performance.now();
-    } catch (cause) {
-      this.deps.logger.debug({ err: cause }, 'schedules could not be compared with Temporal; tried again');
-    }
+    const whole = performance.now() - this.compared_at >= COMPARE_EVERY_MS;
+    const changed = await query(this.deps.fork(), 'select 1 from schedules where mirror_hash is null limit 1');
+    if (!whole && changed.length === 0) return;
+    const mine = await withLock(this.deps.database_url, 'orchestrator.schedules', () => this.align(whole));
+    if (whole && mine) this.compared_at = performance.now();
   }
 
   private async align(whole: boolean): Promise<void> {

@@ -4,6 +4,7 @@ import { dueSchedules, runningBackfills } from '../commands/due-schedules.ts';
 import { findMissed, unchecked } from '../commands/find-missed.ts';
 import { fireDue } from '../commands/fire-occurrence.ts';
 import type { DispatcherDeps } from './deps.ts';
+import { RecurringWork } from './recurring-work.ts';
 
 /** How long a due schedule is left to Temporal, which wakes us at the moment itself. */
 const GRACE_MS = 2_000;
@@ -21,47 +22,24 @@ type Surroundings = {
  * Looks after schedules every second: fires what is due, whatever became of Temporal's wake-up, submits what waited for earlier tasks, goes
  * on with backfills, and compares ledgers with rules. Any number may run; each schedule is locked while it is dealt with.
  */
-export class ScheduleSweeper {
+export class ScheduleSweeper extends RecurringWork {
   private readonly deps: Pick<DispatcherDeps, 'fork' | 'engines' | 'logger' | 'config'>;
   private readonly around: Surroundings;
   private readonly limit = pLimit(AT_ONCE);
   private readonly failing = new Set<string>();
-  private timer: NodeJS.Timeout | null = null;
-  private sweeping: Promise<void> | null = null;
   private checked_at = -Infinity;
-  private stopped = false;
 
   constructor(deps: Pick<DispatcherDeps, 'fork' | 'engines' | 'logger' | 'config'>, around: Surroundings) {
+    const { config, logger } = deps;
+    super({ every_ms: config.POLL_EVERY_S * 1000, failure: 'schedules could not be swept; it is tried again with each poll', logger });
     this.deps = deps;
     this.around = around;
   }
 
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), this.deps.config.POLL_EVERY_S * 1000);
-  }
-
-  async stop(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.sweeping;
-  }
-
-  /** One sweep. Never rejects. */
-  async tick(): Promise<void> {
-    this.sweeping ??= this.sweep().finally(() => {
-      this.sweeping = null;
-    });
-    await this.sweeping;
-  }
-
-  private async sweep(): Promise<void> {
-    try {
-      const submitted = (await this.fireAll()) + (await this.advanceAll());
-      if (submitted > 0) this.around.poke();
-      await this.checkLedgers();
-    } catch (cause) {
-      this.deps.logger.debug({ err: cause }, 'schedules could not be swept; it is tried again with each poll');
-    }
+  protected async work(): Promise<void> {
+    const submitted = (await this.fireAll()) + (await this.advanceAll());
+    if (submitted > 0) this.around.poke();
+    await this.checkLedgers();
   }
 
   private async fireAll(): Promise<number> {
@@ -74,7 +52,7 @@ export class ScheduleSweeper {
   /** After a long outage one turn is not enough. */
   private async fire(id: string): Promise<number> {
     let submitted = 0;
-    for (let more = true; more && !this.stopped; ) {
+    for (let more = true; more && !this.stopping.aborted; ) {
       const fired = await fireDue(this.deps.fork(), { id }, this.deps.engines);
       submitted += fired?.submitted ?? 0;
       more = fired?.more ?? false;
@@ -101,7 +79,7 @@ export class ScheduleSweeper {
 
   /** One schedule that cannot be dealt with must not keep the others waiting; it is said once. */
   private async guarded(id: string, work: () => Promise<number>): Promise<number> {
-    if (this.stopped) return 0;
+    if (this.stopping.aborted) return 0;
     try {
       const count = await work();
       this.failing.delete(id);

@@ -6,47 +6,31 @@ import { resumeDue } from '../commands/resume-due.ts';
 import { sampleWatches, syncWatches } from '../commands/watch-groups.ts';
 import { SLA_BREACHED_SIGNAL } from '../core/workflow-contract.ts';
 import type { DispatcherDeps } from './deps.ts';
+import { RecurringWork } from './recurring-work.ts';
 
 const DEADLINES_EVERY_MS = 600_000;
 const SIGNAL_MS = 5_000;
 const SYNC_EVERY_MS = 5_000;
+const FAILURE = 'SLAs: something could not be looked after; tried again with the next look';
 
 /**
  * What SLAs have lying about: holds, pauses and loans that end by themselves, breaches that were snoozed, groups that are watched, deadlines of the coming year, marks on the workflows of
  * breached tasks. Each second; any number may run.
  */
-export class SlaKeeper {
+export class SlaKeeper extends RecurringWork {
   private readonly deps: DispatcherDeps;
   private readonly poke: () => void;
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> | null = null;
   private extended_at = -Infinity;
   private synced_at = -Infinity;
 
   /** @param poke called when something may start again */
   constructor(deps: DispatcherDeps, poke: () => void) {
+    super({ every_ms: deps.config.POLL_EVERY_S * 1000, failure: FAILURE, logger: deps.logger });
     this.deps = deps;
     this.poke = poke;
   }
 
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), this.deps.config.POLL_EVERY_S * 1000);
-  }
-
-  async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
-  }
-
-  /** One look at everything. Never rejects. */
-  async tick(): Promise<void> {
-    this.working ??= this.work().finally(() => {
-      this.working = null;
-    });
-    await this.working;
-  }
-
-  private async work(): Promise<void> {
+  protected async work(): Promise<void> {
     const { fork } = this.deps;
     await this.guarded('holds that are over', async () => {
       if ((await resumeDue(fork())) > 0) this.poke();
@@ -58,11 +42,12 @@ export class SlaKeeper {
     await this.guarded('marks on workflows', () => this.markAll());
   }
 
+  /** What cannot be done keeps none of the rest waiting. */
   private async guarded(what: string, work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (cause) {
-      this.deps.logger.debug({ err: cause, what }, 'SLAs: something could not be looked after; tried again with the next look');
+      this.deps.logger.debug({ err: cause, what }, FAILURE);
     }
   }
 

@@ -1,14 +1,11 @@
-import type { Client } from '@temporalio/client';
 import { createFolderStore } from '../artifacts/folder-store.ts';
 import type { Config } from '../config/env.ts';
-import type { Logger } from '../config/logger.ts';
-import type { Engines } from '../engines/define-engine.ts';
-import type { Em } from '../entities/sql.ts';
 import { ensureSearchAttributes } from '../platform/search-attributes.ts';
 import { AlertDeliverer } from './alert-deliverer.ts';
 import { BreachStarter } from './breach-starter.ts';
 import { BulkWorker } from './bulk-worker.ts';
 import { Deliverer } from './deliverer.ts';
+import type { DispatcherDeps } from './deps.ts';
 import { DetectionKeeper } from './detection-keeper.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { FeedPublisher } from './feed-publisher.ts';
@@ -26,16 +23,7 @@ import { VideoKeeper } from './video-keeper.ts';
 
 export type RunningDispatcher = { poke(): void; stop(): Promise<void> };
 
-type Options = {
-  fork(): Em;
-  database_url: string;
-  client: Client;
-  temporal_address: string;
-  engines: Engines;
-  local_worker: string | null;
-  config: Config;
-  logger: Logger;
-};
+type Options = Omit<DispatcherDeps, 'config' | 'ensureSearchAttributes'> & { config: Config };
 
 /** Starts a dispatcher, its reconciler and its housekeeper; both work until `stop`. */
 export function startDispatcher(options: Options): RunningDispatcher {

@@ -20,7 +20,7 @@ export async function listAlertRules(em: Em, filter: { enabled?: boolean; q?: st
   where(list, 'r.enabled = ?', filter.enabled);
   where(list, 'position(lower(?) in lower(r.name)) > 0', filter.q);
   const keys: Key[] = [{ column: 'r.id', kind: 'integer' }];
-  return await readPage(em, { columns: RULE, from: RULES, conditions: list, sort: 'id', descending: false, keys }, page);
+  return await readPage(em, { columns: RULE, from: RULES, conditions: list, sort: 'id', keys }, page);
 }
 
 const ALERT = `h.id, ${wireNumber('h.rule_id')}, h.rule_name, h.camera_id, case when h.resolved_at is null then 'firing' else 'resolved' end as state,
@@ -64,5 +64,5 @@ export async function listAlerts(em: Em, filter: AlertFilter, page: PageRequest)
     { column: 'h.fired_at', kind: 'time' },
     { column: 'h.id', kind: 'uuid' },
   ];
-  return await readPage(em, { columns: ALERT, from: 'alert_history h', conditions: list, sort: '-fired_at', descending: true, keys }, page);
+  return await readPage(em, { columns: ALERT, from: 'alert_history h', conditions: list, sort: '-fired_at', keys }, page);
 }

@@ -25,5 +25,5 @@ export async function listAudit(em: Em, filter: AuditFilter, page: PageRequest):
   where(list, 'a.created_at > ?::timestamptz', filter.created_after);
   where(list, 'a.created_at < ?::timestamptz', filter.created_before);
   const keys = [{ column: 'a.id', kind: 'integer' as const }];
-  return await readPage(em, { columns: COLUMNS, from: 'audit_log a', conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: 'audit_log a', conditions: list, sort: '-id', keys }, page);
 }

@@ -1,7 +1,7 @@
 import type { Breach, BreachDetail } from '../schemas/breach.ts';
-import type { Follow } from './notice.queries.ts';
+import { type Follow, readFeed } from './feed.queries.ts';
 import { type Conditions, conditions, type Key, type Page, type PageRequest, readPage, where } from './page.ts';
-import { type Em, query, queryOnce } from './sql.ts';
+import { type Em, query } from './sql.ts';
 import type { Scope } from './task.queries.ts';
 import { jsonTime, wireNumber, wireTime, wireTimes } from './wire.ts';
 
@@ -47,16 +47,13 @@ function breachConditions(filter: BreachFilter & Scope): Conditions {
 /** Breaches, newest first. */
 export async function listBreaches(em: Em, filter: BreachFilter & Scope, page: PageRequest): Promise<Page<Breach>> {
   const keys: Key[] = [{ column: 'b.id', kind: 'uuid' }];
-  const listing = { columns: COLUMNS, from: FROM, conditions: breachConditions(filter), sort: '-id', descending: true, keys };
+  const listing = { columns: COLUMNS, from: FROM, conditions: breachConditions(filter), sort: '-id', keys };
   return await readPage(em, listing, page);
 }
 
 /** Breaches that are new or have changed since a follower of the stream looked, in the order of the stream, as they are now. */
-export async function breachesAfter(em: Em, { after, limit, ...filter }: BreachFilter & Scope & Follow): Promise<Breach[]> {
-  const list = breachConditions(filter);
-  where(list, 'b.seq > ?', after);
-  const sql = `select ${COLUMNS} from ${FROM} where ${list.clauses.join(' and ')} order by b.seq limit ${limit}`;
-  return await queryOnce<Breach>(em, sql, list.values);
+export async function breachesAfter(em: Em, filter: BreachFilter & Scope, follow: Follow): Promise<Breach[]> {
+  return await readFeed<Breach>(em, { columns: COLUMNS, from: FROM, conditions: breachConditions(filter), seq: 'b.seq' }, follow);
 }
 
 /** One breach; null when there is none or it is nobody's business. */

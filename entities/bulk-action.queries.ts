@@ -23,7 +23,7 @@ export async function listBulkActions(em: Em, filter: Scope & { status?: string 
   where(list, 'b.user_id = ?', filter.user_id);
   where(list, 'b.status = ?', filter.status);
   const keys: Key[] = [{ column: 'b.id', kind: 'uuid' }];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', keys }, page);
 }
 
 /** What became of each task, by task. */
@@ -33,5 +33,5 @@ export async function listBulkItems(em: Em, filter: { id: string; status?: strin
   where(list, 'i.status = ?', filter.status);
   const columns = `i.task_id as task, i.status, i.code, i.detail, ${wireTime('i.updated_at')}`;
   const keys: Key[] = [{ column: 'i.task_id', kind: 'uuid' }];
-  return await readPage(em, { columns, from: 'bulk_action_items i', conditions: list, sort: 'task', descending: false, keys }, page);
+  return await readPage(em, { columns, from: 'bulk_action_items i', conditions: list, sort: 'task', keys }, page);
 }

@@ -74,11 +74,7 @@ export async function getStatistics(em: Em, filter: StatisticsFilter, page: Page
     { column: 'h.hour_start', kind: 'time' },
     { column: 'h.camera_id', kind: 'text' },
   ];
-  return await readPage(
-    em,
-    { columns: HOUR, from: 'statistics_hourly h', conditions: list, sort: '-hour_start', descending: true, keys },
-    page,
-  );
+  return await readPage(em, { columns: HOUR, from: 'statistics_hourly h', conditions: list, sort: '-hour_start', keys }, page);
 }
 
 /** Counts of a camera in one of several stretches; `i` tells which, from 0. */

@@ -21,7 +21,7 @@ export async function listCameras(em: Em, filter: Scope & { q?: string }, page: 
   where(list, 'c.user_id = ?', filter.user_id);
   where(list, 'position(lower(?) in lower(c.name)) > 0', filter.q);
   const keys: Key[] = [{ column: 'c.id', kind: 'text' }];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: 'id', descending: false, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: 'id', keys }, page);
 }
 
 /** What lists of a camera's things are narrowed to: those of one's own cameras, or of all. */

@@ -45,12 +45,8 @@ export async function listRecords(
     { column: 'r.timestamp', kind: 'time' },
     { column: 'r.id', kind: 'integer' },
   ];
-  const descending = !filter.oldest_first;
-  return await readPage(
-    em,
-    { columns: RECORD, from: RECORDS, conditions: list, sort: descending ? '-timestamp' : 'timestamp', descending, keys },
-    page,
-  );
+  const sort = filter.oldest_first ? 'timestamp' : '-timestamp';
+  return await readPage(em, { columns: RECORD, from: RECORDS, conditions: list, sort, keys }, page);
 }
 
 const SESSION = `s.camera_id, s.name as session_id, s.task_id as task, (s.rules->>'interval')::int4 as save_interval, ${wireNumber('s.frames')}, ${wireNumber('s.records')},
@@ -63,9 +59,5 @@ export async function listSessions(em: Em, filter: Scope & { camera_id?: string 
   whereVisible(list, 's.camera_id', filter);
   where(list, 's.camera_id = ?', filter.camera_id);
   const keys: Key[] = [{ column: 's.id', kind: 'integer' }];
-  return await readPage(
-    em,
-    { columns: SESSION, from: 'detection_sessions s', conditions: list, sort: '-id', descending: true, keys },
-    page,
-  );
+  return await readPage(em, { columns: SESSION, from: 'detection_sessions s', conditions: list, sort: '-id', keys }, page);
 }

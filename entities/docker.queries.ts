@@ -21,11 +21,7 @@ export async function listImages(em: Em, filter: ImageFilter, page: PageRequest)
   where(list, 'i.docker_id = ?', filter.docker_id);
   where(list, '? = any(i.repo_tags)', filter.tag);
   list.clauses.push(filter.removed ? 'i.removed_at is not null' : 'i.removed_at is null');
-  return await readPage(
-    em,
-    { columns: IMAGE, from: 'docker_image i', conditions: list, sort: '-id', descending: true, keys: ID('i') },
-    page,
-  );
+  return await readPage(em, { columns: IMAGE, from: 'docker_image i', conditions: list, sort: '-id', keys: ID('i') }, page);
 }
 
 /** One image by id or tag; where several Engines have it, one that has it still. */
@@ -51,7 +47,7 @@ export async function listContainers(em: Em, filter: ContainerFilter, page: Page
   where(list, 'c.image_id = ?', filter.image_id);
   where(list, 'c.container_name = ?', filter.container_name);
   where(list, 'c.runid = ?', filter.runid);
-  const listing = { columns: CONTAINER, from: 'docker_container c', conditions: list, sort: '-id', descending: true, keys: ID('c') };
+  const listing = { columns: CONTAINER, from: 'docker_container c', conditions: list, sort: '-id', keys: ID('c') };
   return await readPage(em, listing, page);
 }
 
@@ -92,11 +88,7 @@ export async function listImageLogs(
   where(list, 'l.task_id = ?', filter.task_id);
   where(list, 'l.created_at >= ?::timestamptz', filter.from);
   where(list, 'l.created_at < ?::timestamptz', filter.to);
-  return await readPage(
-    em,
-    { columns: LOG, from: 'docker_image_log l', conditions: list, sort: '-id', descending: true, keys: ID('l') },
-    page,
-  );
+  return await readPage(em, { columns: LOG, from: 'docker_image_log l', conditions: list, sort: '-id', keys: ID('l') }, page);
 }
 
 export async function findImageLog(em: Em, id: number): Promise<DockerImageLog | null> {

@@ -19,7 +19,7 @@ export async function listDatasets(em: Em, filter: Scope & { name?: string }, pa
   where(list, '(d.user_id = ? or d.shared)', filter.user_id);
   where(list, 'd.name = ?', filter.name);
   const keys: Key[] = [{ column: 'd.id', kind: 'integer' }];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', keys }, page);
 }
 
 /** The prompts of a dataset in their order. */
@@ -33,7 +33,7 @@ export async function listPrompts(
   where(list, 'p.dimension = ?', filter.dimension);
   const columns = 'p.seq, p.dimension, p.subcomponent, p.prompt, p.reference';
   const keys: Key[] = [{ column: 'p.seq', kind: 'integer' }];
-  return await readPage(em, { columns, from: 'flames_prompt p', conditions: list, sort: 'seq', descending: false, keys }, page);
+  return await readPage(em, { columns, from: 'flames_prompt p', conditions: list, sort: 'seq', keys }, page);
 }
 
 /** Prompts behind a place, for those who work through them. */

@@ -1,21 +1,13 @@
-import type { LogStatus } from '../core/flames/log-entry.ts';
+import type { LogEntry, LogStatus } from '../core/flames/log-entry.ts';
 import type { Group } from '../core/flames/report.ts';
 import type { Score } from '../core/flames/scores.ts';
 import { type Em, query } from './sql.ts';
 
 /** A stored response that a score set has no score for yet, or only an error of another instance. */
-export type Unscored = {
-  log_id: number;
-  prompt_seq: number;
-  epoch: number;
-  dimension: string;
-  subcomponent: string | null;
-  prompt: string;
-  response: string | null;
-  status: LogStatus;
-  error: string | null;
-  reference: string | null;
-};
+export type Unscored = Pick<
+  LogEntry,
+  'prompt_seq' | 'epoch' | 'dimension' | 'subcomponent' | 'prompt' | 'response' | 'status' | 'error'
+> & { log_id: number; reference: string | null };
 
 /**
  * The next responses to score, in their order. Reference answers come from the dataset, where it is still there.

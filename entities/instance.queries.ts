@@ -51,7 +51,7 @@ export async function listInstances(
     { column: 'i.runid', kind: 'uuid' },
   ];
   const sort = filter.oldest_first ? 'created_at' : '-created_at';
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort, descending: !filter.oldest_first, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort, keys }, page);
 }
 
 /** `after`: lines with a greater `seq` only. `stream` null: all streams. */

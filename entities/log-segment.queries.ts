@@ -56,18 +56,11 @@ function matching(filter: SegmentFilter & Scope): Conditions {
 }
 
 const ID: Key = { column: 's.id', kind: 'integer' };
-const ORDERS: Record<string, { keys: Key[]; descending: boolean }> = {
-  '-logged_at': { keys: [{ column: 's.logged_at', kind: 'time' }, ID], descending: true },
-  logged_at: { keys: [{ column: 's.logged_at', kind: 'time' }, ID], descending: false },
-  line_number: {
-    keys: [{ column: 's.source_id', kind: 'integer' }, { column: 's.line_number', kind: 'integer' }, ID],
-    descending: false,
-  },
-};
+const BY_TIME: Key[] = [{ column: 's.logged_at', kind: 'time' }, ID];
+const BY_LINE: Key[] = [{ column: 's.source_id', kind: 'integer' }, { column: 's.line_number', kind: 'integer' }, ID];
 
 function listing(filter: SegmentFilter & Scope, sort: string): Listing {
-  const order = ORDERS[sort] ?? (ORDERS['-logged_at'] as (typeof ORDERS)[string]);
-  return { columns: COLUMNS, from: FROM, conditions: matching(filter), sort, ...order };
+  return { columns: COLUMNS, from: FROM, conditions: matching(filter), sort, keys: sort === 'line_number' ? BY_LINE : BY_TIME };
 }
 
 /** Segments that match; `sort` one of the schema's. */
@@ -119,7 +112,7 @@ export async function listSources(em: Em, filter: SourceFilter & Scope, page: Pa
   where(list, 's.container_id = ?', filter.container_id);
   where(list, 's.status = ?', filter.status);
   where(list, 's.kind = ?', filter.kind);
-  return await readPage(em, { columns: SOURCE, from: SOURCES, conditions: list, sort: '-id', descending: true, keys: [ID] }, page);
+  return await readPage(em, { columns: SOURCE, from: SOURCES, conditions: list, sort: '-id', keys: [ID] }, page);
 }
 
 /** Segments of a source by type. */
@@ -146,7 +139,7 @@ export async function listTemplates(
     { column: 't.count', kind: 'integer' },
     { column: 't.id', kind: 'integer' },
   ];
-  return await readPage(em, { columns, from: 'log_template t', conditions: list, sort: '-count', descending: true, keys }, page);
+  return await readPage(em, { columns, from: 'log_template t', conditions: list, sort: '-count', keys }, page);
 }
 
 const ARCHIVE = `${['id', 'rows', 'bytes'].map((column) => wireNumber(`a.${column}`)).join(', ')}, a.table_name, a.period, a.sha256, ${wireTime('a.from_at')}, ${wireTime('a.until_at')}, ${wireTime('a.created_at')}`;
@@ -155,7 +148,7 @@ export async function listArchives(em: Em, filter: { table?: string }, page: Pag
   const list = conditions();
   where(list, 'a.table_name = ?', filter.table);
   const keys: Key[] = [{ column: 'a.id', kind: 'integer' }];
-  return await readPage(em, { columns: ARCHIVE, from: 'log_archive a', conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: ARCHIVE, from: 'log_archive a', conditions: list, sort: '-id', keys }, page);
 }
 
 export async function findArchive(em: Em, id: number): Promise<(LogArchive & { key: string }) | null> {

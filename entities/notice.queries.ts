@@ -1,6 +1,7 @@
 import type { Delivery, Notification } from '../schemas/notice.ts';
+import { type Follow, readFeed } from './feed.queries.ts';
 import { type Conditions, conditions, type Key, type Page, type PageRequest, readPage, where } from './page.ts';
-import { type Em, query, queryOnce } from './sql.ts';
+import { type Em, query } from './sql.ts';
 import type { Scope } from './task.queries.ts';
 import { wireNumber, wireTime, wireTimes } from './wire.ts';
 
@@ -26,7 +27,7 @@ function notificationConditions(filter: NotificationFilter & Scope): Conditions 
 export async function listNotifications(em: Em, filter: NotificationFilter & Scope, page: PageRequest): Promise<Page<Notification>> {
   const keys: Key[] = [{ column: 'n.id', kind: 'integer' }];
   const list = notificationConditions(filter);
-  return await readPage(em, { columns: NOTIFICATION, from: NOTIFICATIONS, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: NOTIFICATION, from: NOTIFICATIONS, conditions: list, sort: '-id', keys }, page);
 }
 
 /** One notification; null when there is none or it is somebody else's. */
@@ -36,23 +37,9 @@ export async function findNotification(em: Em, id: number, scope: Scope): Promis
 }
 
 /** What a follower of the stream has not seen yet, in the order of the stream. */
-export async function notificationsAfter(
-  em: Em,
-  { after, limit, ...filter }: NotificationFilter & Scope & Follow,
-): Promise<Notification[]> {
-  const list = notificationConditions(filter);
-  where(list, 'n.seq > ?', after);
-  const sql = `select ${NOTIFICATION} from ${NOTIFICATIONS} where ${list.clauses.join(' and ')} order by n.seq limit ${limit}`;
-  return await queryOnce<Notification>(em, sql, list.values);
-}
-
-/** `after`: the last number that was seen; `limit`: a whole number. */
-export type Follow = { after: number; limit: number };
-
-/** The last number given out in a stream: who starts after it sees only what is new. */
-export async function lastSeq(em: Em, feed: string): Promise<number> {
-  const [row] = await query<{ seq: number }>(em, 'select last_seq::float8 as seq from feeds where name = $1', [feed]);
-  return row?.seq ?? 0;
+export async function notificationsAfter(em: Em, filter: NotificationFilter & Scope, follow: Follow): Promise<Notification[]> {
+  const feed = { columns: NOTIFICATION, from: NOTIFICATIONS, conditions: notificationConditions(filter), seq: 'n.seq' };
+  return await readFeed<Notification>(em, feed, follow);
 }
 
 /** A query of an address may hold what is nobody's business. */
@@ -76,7 +63,7 @@ export async function listDeliveries(em: Em, filter: DeliveryFilter & Scope, pag
   where(list, 'd.source_id = ?', filter.source_id);
   where(list, 'u.username = ?', filter.user);
   const keys: Key[] = [{ column: 'd.id', kind: 'uuid' }];
-  return await readPage(em, { columns: DELIVERY, from: DELIVERIES, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: DELIVERY, from: DELIVERIES, conditions: list, sort: '-id', keys }, page);
 }
 
 /** One delivery; null when there is none or it is somebody else's. */

@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { OUTCOMES } from '../schemas/schedule.ts';
 import { Backfill } from './backfill.ts';
 import { times } from './columns.ts';
 import { Schedule } from './schedule.ts';
@@ -13,17 +14,7 @@ const OccurrenceSchema = defineEntity({
     nominal_at: p.datetime(3),
     nominal_local: p.text(),
     ordinal: p.integer().default(1),
-    outcome: p.enum([
-      'ran',
-      'queued',
-      'skipped_overlap',
-      'skipped_catchup',
-      'skipped_calendar',
-      'dst_shifted',
-      'dst_deduped',
-      'missed',
-      'failed_submit',
-    ] as const),
+    outcome: p.enum(OUTCOMES),
     task: () => p.manyToOne(Task).fieldName('task_id').ref().nullable().deleteRule('set null').index('idx_occurrences_task'),
     backfill: () => p.manyToOne(Backfill).fieldName('backfill_id').ref().nullable().deleteRule('no action'),
     count: p.integer().default(1),

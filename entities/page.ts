@@ -24,8 +24,13 @@ type KeyKind = 'time' | 'uuid' | 'integer' | 'text';
 /** One column of the order. All of them together are unique and compared as one row value. */
 export type Key = { column: string; kind: KeyKind };
 
-/** A list in keyset order. `sort` names the order inside the cursor, so that a cursor of another order is refused. */
-export type Listing = { columns: string; from: string; conditions: Conditions; sort: string; descending: boolean; keys: readonly Key[] };
+/**
+ * A list in keyset order. `sort` names the order inside the cursor, so that a cursor of another order is refused; with `-` in front the keys go
+ * downwards.
+ */
+export type Listing = { columns: string; from: string; conditions: Conditions; sort: string; keys: readonly Key[] };
+
+const descends = ({ sort }: Listing): boolean => sort.startsWith('-');
 
 /** How a key travels in a cursor: what it looks like, how it is read, how it is compared. Forms admit only what PostgreSQL can cast. */
 const KINDS: Record<KeyKind, { form: RegExp; read: (column: string) => string; bind: (placeholder: string) => string }> = {
@@ -71,7 +76,7 @@ function decodeCursor(text: string, listing: Listing): string[] {
 /** The condition that goes on after a cursor; its keys are the next parameters. */
 function seek(listing: Listing, values: unknown[], cursor: string): string {
   const bound = decodeCursor(cursor, listing).map((key, i) => KINDS[listing.keys[i]?.kind ?? 'text'].bind(`$${values.push(key)}`));
-  return `(${listing.keys.map((key) => key.column).join(', ')}) ${listing.descending ? '<' : '>'} (${bound.join(', ')})`;
+  return `(${listing.keys.map((key) => key.column).join(', ')}) ${descends(listing) ? '<' : '>'} (${bound.join(', ')})`;
 }
 
 /**
@@ -84,7 +89,7 @@ export async function readPage<T extends object>(em: Em, listing: Listing, page:
   if (page.cursor !== null) clauses.push(seek(listing, values, page.cursor));
   values.push(page.limit + 1);
   const position = listing.keys.map(({ column, kind }) => KINDS[kind].read(column)).join(', ');
-  const order = listing.keys.map(({ column }) => `${column} ${listing.descending ? 'desc' : 'asc'}`).join(', ');
+  const order = listing.keys.map(({ column }) => `${column} ${descends(listing) ? 'desc' : 'asc'}`).join(', ');
   const sql = `select ${listing.columns}, array[${position}] as page_position from ${listing.from}
     ${clauses.length > 0 ? `where ${clauses.join(' and ')}` : ''} order by ${order} limit $${values.length}`;
   const rows = await queryOnce<T & { page_position: string[] }>(em, sql, values);

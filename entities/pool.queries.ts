@@ -14,5 +14,5 @@ export async function findPool(em: Em, name: string): Promise<Pool | null> {
 /** Pools by name. */
 export async function listPools(em: Em, page: PageRequest): Promise<Page<Pool>> {
   const keys = [{ column: 'p.name', kind: 'text' as const }];
-  return await readPage(em, { columns: COLUMNS, from: 'pools p', conditions: conditions(), sort: 'name', descending: false, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: 'pools p', conditions: conditions(), sort: 'name', keys }, page);
 }

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { cores, times } from './columns.ts';
+import { cores, counterChecks, counters, times } from './columns.ts';
 import { Sla } from './sla.ts';
 
 const PoolSchema = defineEntity({
@@ -9,10 +9,7 @@ const PoolSchema = defineEntity({
     name: p.text().primary(),
     total_cpu: cores(),
     total_memory: p.bigint('number'),
-    used_cpu: cores().default(0),
-    used_memory: p.bigint('number').default(0),
-    ceiling_cpu: cores().default(0),
-    ceiling_memory: p.bigint('number').default(0),
+    ...counters(),
     extra_cpu: cores().default(0),
     extra_memory: p.bigint('number').default(0),
     seq: p.bigint('number').default(0),
@@ -24,8 +21,7 @@ const PoolSchema = defineEntity({
   checks: [
     { name: 'pools_total_check', expression: 'total_cpu >= 0 and total_memory >= 0' },
     { name: 'pools_extra_check', expression: 'extra_cpu >= 0 and extra_memory >= 0' },
-    { name: 'pools_used_cpu_check', expression: 'used_cpu >= 0 and used_cpu <= ceiling_cpu' },
-    { name: 'pools_used_memory_check', expression: 'used_memory >= 0 and used_memory <= ceiling_memory' },
+    ...counterChecks('pools'),
   ],
 });
 

@@ -18,5 +18,5 @@ export async function listQueues(em: Em, filter: { pool?: string; status?: strin
   where(list, 'q.pool = ?', filter.pool);
   where(list, 'q.status = ?', filter.status);
   const keys = [{ column: 'q.name', kind: 'text' as const }];
-  return await readPage(em, { columns: COLUMNS, from: 'queues q', conditions: list, sort: 'name', descending: false, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: 'queues q', conditions: list, sort: 'name', keys }, page);
 }

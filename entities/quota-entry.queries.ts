@@ -18,5 +18,5 @@ export async function listQuotaEntries(
   where(list, 'l.user_id = (select id from users where username = ?)', filter.user);
   const keys = [{ column: 'l.id', kind: 'integer' as const }];
   const from = 'quota_ledger l join users u on u.id = l.user_id';
-  return await readPage(em, { columns: COLUMNS, from, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from, conditions: list, sort: '-id', keys }, page);
 }

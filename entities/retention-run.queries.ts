@@ -14,11 +14,7 @@ export async function findRetentionRun(em: Em, id: number): Promise<RetentionRun
 /** Runs, newest first. */
 export async function listRetentionRuns(em: Em, page: PageRequest): Promise<Page<RetentionRun>> {
   const keys = [{ column: 'r.id', kind: 'integer' as const }];
-  return await readPage(
-    em,
-    { columns: COLUMNS, from: 'retention_runs r', conditions: conditions(), sort: '-id', descending: true, keys },
-    page,
-  );
+  return await readPage(em, { columns: COLUMNS, from: 'retention_runs r', conditions: conditions(), sort: '-id', keys }, page);
 }
 
 /** The oldest run that is not over: asked for, or broken off by the end of its process. */

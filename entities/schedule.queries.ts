@@ -33,7 +33,7 @@ export async function listSchedules(em: Em, filter: ScheduleFilter & Scope, page
   where(list, 's.queue = ?', filter.queue);
   where(list, 'u.username = ?', filter.user);
   const keys: Key[] = [{ column: 's.id', kind: 'uuid' }];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', keys }, page);
 }
 
 export type OccurrenceFilter = { schedule_id: string; outcome?: string[]; from?: string; until?: string; backfill?: string };
@@ -49,7 +49,7 @@ export async function listOccurrences(em: Em, filter: OccurrenceFilter, page: Pa
   const columns = `${wireNumber('o.id')}, ${wireTime('o.nominal_at')}, o.nominal_local, o.ordinal, o.outcome, o.task_id as task,
     o.backfill_id as backfill, o.count, ${wireTime('o.until_at')}, o.note, ${wireTime('o.fired_at')}`;
   const keys: Key[] = [{ column: 'o.nominal_at', kind: 'time' }];
-  const listing = { columns, from: 'occurrences o', conditions: list, sort: '-nominal_at', descending: true, keys };
+  const listing = { columns, from: 'occurrences o', conditions: list, sort: '-nominal_at', keys };
   return await readPage(em, listing, page);
 }
 
@@ -69,5 +69,5 @@ export async function listBackfills(em: Em, schedule_id: string, page: PageReque
   const list = conditions();
   where(list, 'b.schedule_id = ?', schedule_id);
   const keys: Key[] = [{ column: 'b.id', kind: 'uuid' }];
-  return await readPage(em, { columns: BACKFILL, from: BACKFILLS, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: BACKFILL, from: BACKFILLS, conditions: list, sort: '-id', keys }, page);
 }

@@ -13,5 +13,5 @@ export async function findSecret(em: Em, name: string): Promise<Secret | null> {
 /** Secrets by name, without values. */
 export async function listSecrets(em: Em, page: PageRequest): Promise<Page<Secret>> {
   const keys = [{ column: 's.name', kind: 'text' as const }];
-  return await readPage(em, { columns: COLUMNS, from: 'secrets s', conditions: conditions(), sort: 'name', descending: false, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: 'secrets s', conditions: conditions(), sort: 'name', keys }, page);
 }

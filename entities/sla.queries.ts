@@ -34,7 +34,7 @@ export async function listSlas(em: Em, filter: SlaFilter & Scope, page: PageRequ
   where(list, 'u.username = ?', filter.user);
   where(list, 's.name = ?', filter.name);
   const keys: Key[] = [{ column: 's.id', kind: 'integer' }];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-id', keys }, page);
 }
 
 /** What an SLA said at each time, newest first. */
@@ -43,5 +43,5 @@ export async function listSlaVersions(em: Em, sla_id: number, page: PageRequest)
   where(list, 'v.sla_id = ?', sla_id);
   const columns = `v.version, v.conditions, v.actions, v.priority, v.cooldown_s, ${wireTime('v.created_at')}`;
   const keys: Key[] = [{ column: 'v.version', kind: 'integer' }];
-  return await readPage(em, { columns, from: 'sla_versions v', conditions: list, sort: '-version', descending: true, keys }, page);
+  return await readPage(em, { columns, from: 'sla_versions v', conditions: list, sort: '-version', keys }, page);
 }

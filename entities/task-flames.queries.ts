@@ -44,7 +44,7 @@ export async function listRuns(em: Em, filter: RunFilter & Scope, page: PageRequ
     { column: 'f.submit_time', kind: 'time' },
     { column: 'f.task_id', kind: 'text' },
   ];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-submit_time', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-submit_time', keys }, page);
 }
 
 /** A score set with the figures it ended with. */

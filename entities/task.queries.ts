@@ -76,14 +76,7 @@ export function taskConditions(filter: TaskFilter & Scope): Conditions {
 /** Tasks by filter, one page in one statement. */
 export async function listTasks(em: Em, filter: TaskFilter & Scope & { sort: TaskSort }, page: PageRequest): Promise<Page<Task>> {
   const keys: Key[] = [sortKey(filter.sort), { column: 't.uuid', kind: 'uuid' }];
-  const listing = {
-    columns: COLUMNS,
-    from: FROM,
-    conditions: taskConditions(filter),
-    sort: filter.sort,
-    descending: filter.sort.startsWith('-'),
-    keys,
-  };
+  const listing = { columns: COLUMNS, from: FROM, conditions: taskConditions(filter), sort: filter.sort, keys };
   return await readPage<Task>(em, listing, page);
 }
 
@@ -93,7 +86,7 @@ export async function listHistory(em: Em, uuid: string, page: PageRequest): Prom
   where(list, 'h.task_id = ?', uuid);
   const columns = `${wireNumber('h.id')}, h.runid, h.subject, h.from_status, h.to_status, h.reason, h.actor, ${wireTime('h.created_at')}`;
   const keys: Key[] = [{ column: 'h.id', kind: 'integer' }];
-  return await readPage(em, { columns, from: 'task_history h', conditions: list, sort: 'id', descending: false, keys }, page);
+  return await readPage(em, { columns, from: 'task_history h', conditions: list, sort: 'id', keys }, page);
 }
 
 /** What a task waits for, or waited for. */
@@ -103,5 +96,5 @@ export async function listDependencies(em: Em, uuid: string, page: PageRequest):
   const from = 'task_dependencies d join tasks t on t.uuid = d.upstream_id';
   const columns = 'd.upstream_id as task, d.condition, d.state, t.status';
   const keys: Key[] = [{ column: 'd.upstream_id', kind: 'uuid' }];
-  return await readPage(em, { columns, from, conditions: list, sort: 'task', descending: false, keys }, page);
+  return await readPage(em, { columns, from, conditions: list, sort: 'task', keys }, page);
 }

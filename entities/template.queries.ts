@@ -27,5 +27,5 @@ export async function listTemplates(em: Em, filter: { engine?: string; queue?: s
   where(list, 't.engine = ?', filter.engine);
   where(list, 'v.queue = ?', filter.queue);
   const keys = [{ column: 't.name', kind: 'text' as const }];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: 'name', descending: false, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: 'name', keys }, page);
 }

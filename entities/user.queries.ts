@@ -17,5 +17,5 @@ export async function listUsers(em: Em, filter: { role?: string; is_active?: boo
   where(list, 'u.role = ?', filter.role);
   where(list, 'u.is_active = ?', filter.is_active);
   const keys = [{ column: 'u.id', kind: 'integer' as const }];
-  return await readPage(em, { columns: COLUMNS, from: 'users u', conditions: list, sort: 'id', descending: false, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: 'users u', conditions: list, sort: 'id', keys }, page);
 }

@@ -66,7 +66,7 @@ export async function getUserTasks(em: Em, filter: VideoFilter & Scope, page: Pa
     { column: 't.created_at', kind: 'time' },
     { column: 't.uuid', kind: 'uuid' },
   ];
-  const listing = { columns: COLUMNS, from: FROM, conditions: list, sort: '-created_at', descending: true, keys };
+  const listing = { columns: COLUMNS, from: FROM, conditions: list, sort: '-created_at', keys };
   return await readPage<VideoTask>(em, listing, page);
 }
 

@@ -39,7 +39,7 @@ export async function getRecentViolations(em: Em, filter: ViolationFilter & Scop
     { column: 'v.timestamp', kind: 'time' },
     { column: 'v.id', kind: 'uuid' },
   ];
-  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-timestamp', descending: true, keys }, page);
+  return await readPage(em, { columns: COLUMNS, from: FROM, conditions: list, sort: '-timestamp', keys }, page);
 }
 
 /** Notes where the picture of a violation's opening is kept. */

@@ -23,5 +23,5 @@ export async function listWorkers(em: Em, filter: WorkerFilter, page: PageReques
   where(list, 'w.pool = ?', filter.pool);
   where(list, 'w.status = ?', filter.status);
   const keys = [{ column: 'w.id', kind: 'text' as const }];
-  return await readPage(em, { columns: columns('$1'), from: 'workers w', conditions: list, sort: 'id', descending: false, keys }, page);
+  return await readPage(em, { columns: columns('$1'), from: 'workers w', conditions: list, sort: 'id', keys }, page);
 }

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { cores, times } from './columns.ts';
+import { cores, counterChecks, counters, times } from './columns.ts';
 import { Pool } from './pool.ts';
 
 const WorkerSchema = defineEntity({
@@ -14,10 +14,7 @@ const WorkerSchema = defineEntity({
     version: p.text().default(''),
     total_cpu: cores(),
     total_memory: p.bigint('number'),
-    used_cpu: cores().default(0),
-    used_memory: p.bigint('number').default(0),
-    ceiling_cpu: cores().default(0),
-    ceiling_memory: p.bigint('number').default(0),
+    ...counters(),
     engines: p.array<string>().default([]),
     unavailable: p.json<Record<string, string>>().defaultRaw(`'{}'::jsonb`),
     docker_id: p.text().nullable(),
@@ -29,10 +26,7 @@ const WorkerSchema = defineEntity({
     started_at: p.datetime(3).defaultRaw('now()'),
     ...times,
   },
-  checks: [
-    { name: 'workers_used_cpu_check', expression: 'used_cpu >= 0 and used_cpu <= ceiling_cpu' },
-    { name: 'workers_used_memory_check', expression: 'used_memory >= 0 and used_memory <= ceiling_memory' },
-  ],
+  checks: counterChecks('workers'),
 });
 
 /**

@@ -1,6 +1,6 @@
 /** Whether node_modules is what package-lock.json says, and `npm ci` when it is not. */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { elapsed, fail, root, say } from './console.mjs';
 
@@ -16,12 +16,14 @@ const ADVICE = [
   [/in sync|EUSAGE/, 'package.json and package-lock.json do not match: run "npm install" and commit package-lock.json'],
 ];
 
+const INSTALLED = 'node_modules/.package-lock.json';
+
 const lockedPackages = (file) => JSON.parse(readFileSync(path.join(root, file), 'utf8')).packages;
 
 /** What npm noted at the end of its last installation, null when it did not get that far. */
 function installedPackages() {
   try {
-    return lockedPackages('node_modules/.package-lock.json') ?? null;
+    return lockedPackages(INSTALLED) ?? null;
   } catch {
     return null;
   }
@@ -34,6 +36,17 @@ function mayBeAbsent(entry) {
 }
 
 /**
+ * An optional dependency of the project itself that came into the lock file after the last installation. One that was left out by an installation
+ * since then cannot be had here, and is not tried again at each start.
+ */
+function newlyWanted(locked, installed) {
+  const changedAt = (file) => statSync(path.join(root, file)).mtimeMs;
+  if (changedAt('package-lock.json') <= changedAt(INSTALLED)) return undefined;
+  const wanted = Object.keys(locked[''].optionalDependencies ?? {}).map((name) => `node_modules/${name}`);
+  return wanted.find((folder) => !installed[folder] && !locked[folder].os && !locked[folder].cpu);
+}
+
+/**
  * Why the dependencies must be installed, or null when node_modules is as the lock file says. npm writes its hidden lock file last,
  * so an install that was broken off counts as missing, and `npm ci` by hand counts as fresh.
  */
@@ -41,11 +54,13 @@ export function staleness() {
   if (!existsSync(path.join(root, 'node_modules'))) return 'dependencies are not installed yet';
   const installed = installedPackages();
   if (installed === null) return 'an earlier installation did not finish';
-  for (const [folder, entry] of Object.entries(lockedPackages('package-lock.json'))) {
+  const locked = lockedPackages('package-lock.json');
+  for (const [folder, entry] of Object.entries(locked)) {
     const problem = folder === '' || entry.link ? null : compare(folder, entry, installed[folder]);
     if (problem) return problem;
   }
-  return null;
+  const optional = newlyWanted(locked, installed);
+  return optional ? `${optional} is missing` : null;
 }
 
 function compare(folder, entry, found) {

@@ -9,6 +9,7 @@ import {
 } from '../commands/log-work.ts';
 import { endLogSource, openLogSource } from '../commands/open-log-source.ts';
 import { readInstanceLines } from '../commands/read-instance-lines.ts';
+import { RecurringWork } from '../dispatcher/recurring-work.ts';
 import { type FollowerDeps, LogFollower } from './log-follower.ts';
 
 /** `segment_days`: for how long segments are kept; 0: for ever. */
@@ -21,22 +22,16 @@ const DAY_MS = 86_400_000;
 const MOST = 200;
 
 /** Reads what is to be read on this worker: logs of its daemon's containers, while it is the one to do so, and the output of its docker instances. */
-export class LogReader {
+export class LogReader extends RecurringWork {
   private readonly options: ReaderOptions;
   private readonly followers = new Map<number, LogFollower>();
   private readonly instances = new Map<string, LogIngest>();
   private docker_id: string | null = null;
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> | null = null;
-  private stopped = false;
   private looked_back_at = -Infinity;
 
   constructor(options: ReaderOptions) {
+    super({ every_ms: LOOK_MS, failure: 'logs to read could not be looked for', logger: options.logger });
     this.options = options;
-  }
-
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), LOOK_MS);
   }
 
   /** Reads the containers of this daemon from now on; null: another worker does. */
@@ -46,32 +41,19 @@ export class LogReader {
     await Promise.all([...this.followers.values()].map((follower) => follower.stop()));
   }
 
-  async stop(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
+  override async stop(): Promise<void> {
+    await super.stop();
     await this.serve(null);
   }
 
-  /** Looks for work once. Never rejects. */
-  async tick(): Promise<void> {
-    this.working ??= this.work()
-      .catch((cause: unknown) => this.options.logger.debug({ err: cause }, 'logs to read could not be looked for'))
-      .finally(() => {
-        this.working = null;
-      });
-    await this.working;
-  }
-
-  private async work(): Promise<void> {
-    if (this.stopped) return;
+  protected async work(): Promise<void> {
     if (this.docker_id !== null) await this.followContainers(this.docker_id);
     if (this.options.scope !== 'off') await this.readInstances();
   }
 
   private async followContainers(docker_id: string): Promise<void> {
     for (const source of await containersToRead(this.options.fork(), docker_id)) {
-      if (this.stopped || this.followers.has(source.id) || this.followers.size >= MOST) continue;
+      if (this.stopping.aborted || this.followers.has(source.id) || this.followers.size >= MOST) continue;
       const follower = new LogFollower(this.options, source);
       this.followers.set(source.id, follower);
       void follower.closed.finally(() => this.followers.delete(source.id));

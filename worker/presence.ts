@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { registerWorker, workerHeartbeat } from '../commands/register-worker.ts';
 import type { Logger } from '../config/logger.ts';
+import { RecurringWork } from '../dispatcher/recurring-work.ts';
 import type { Engine } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 import { within } from '../entities/within.ts';
@@ -29,17 +30,17 @@ export type PresenceOptions = {
 };
 
 /** Keeps the worker's row true: what it offers, what it can run now, and that it is alive. */
-export class Presence {
+export class Presence extends RecurringWork {
   private readonly options: PresenceOptions;
   private engines: string[] = [];
   private unavailable: Record<string, string> = {};
   private docker_id: string | null = null;
   private looked_at = -Infinity;
-  private timer: NodeJS.Timeout | null = null;
-  private beating: Promise<void> | null = null;
   private leaving = false;
 
   constructor(options: PresenceOptions) {
+    const { lost_after_s, logger } = options;
+    super({ every_ms: Math.min(LONGEST_BEAT_MS, (lost_after_s * 1000) / 10), failure: 'heartbeat not written', logger });
     this.options = options;
   }
 
@@ -62,42 +63,20 @@ export class Presence {
     });
   }
 
-  /** Begins the heartbeat. */
-  start(): void {
-    this.timer = setInterval(() => void this.tick(), Math.min(LONGEST_BEAT_MS, (this.options.lost_after_s * 1000) / 10));
-  }
-
   /** Says goodbye, so that nothing more is placed here; the signs of life go on for what is still running. */
   async leave(): Promise<void> {
     this.leaving = true;
-    await this.beating;
     await this.tick();
   }
 
-  async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.beating;
-  }
-
-  /** One sign of life. Never rejects. */
-  async tick(): Promise<void> {
-    this.beating ??= this.beat().finally(() => {
-      this.beating = null;
-    });
-    await this.beating;
-  }
-
-  private async beat(): Promise<void> {
-    const { fork, id, boot_id, on_replaced, logger } = this.options;
-    try {
-      if (performance.now() - this.looked_at > LOOK_EVERY_MS) await this.look();
-      const sign = { id, boot_id, engines: this.engines, unavailable: this.unavailable, docker_id: this.docker_id, leaving: this.leaving };
-      if ((await within(ANSWER_MS, 'heartbeat', workerHeartbeat(fork(), sign))) !== 'replaced') return;
-      if (this.timer) clearInterval(this.timer);
-      on_replaced();
-    } catch (cause) {
-      logger.debug({ err: cause }, 'heartbeat not written');
-    }
+  /** One sign of life. */
+  protected async work(): Promise<void> {
+    const { fork, id, boot_id, on_replaced } = this.options;
+    if (performance.now() - this.looked_at > LOOK_EVERY_MS) await this.look();
+    const sign = { id, boot_id, engines: this.engines, unavailable: this.unavailable, docker_id: this.docker_id, leaving: this.leaving };
+    if ((await within(ANSWER_MS, 'heartbeat', workerHeartbeat(fork(), sign))) !== 'replaced') return;
+    void this.stop();
+    on_replaced();
   }
 
   /** The Docker Engine of this worker; null: it has none, or none that answers. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { type Follow, lastSeq } from '../../entities/notice.queries.ts';
+import { type Follow, lastSeq } from '../../entities/feed.queries.ts';
 import type { RouteContext, ServerEvent } from '../define-route.ts';
 import { resumeAfter } from './log-lines.ts';
 

@@ -5,7 +5,7 @@ export type Stamp = { end: number; time: number | null; kind: 'full' | 'syslog' 
 export type Clock = { reference: number | null };
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const monthOf = (name: string): number => MONTHS.indexOf(name.slice(0, 3).toLowerCase()) + 1;
+const monthOf = (name = ''): number => MONTHS.indexOf(name.slice(0, 3).toLowerCase()) + 1;
 
 type Parts = { year: number; month: number; day: number; hour: number; minute: number; second: number; fraction?: string; zone?: string };
 
@@ -36,17 +36,18 @@ function withoutYear(parts: Omit<Parts, 'year'>, { reference }: Clock): number |
 
 type Rule = { pattern: RegExp; read(match: RegExpExecArray, clock: Clock): number | null; kind?: Stamp['kind'] };
 const n = (text: string | undefined): number => Number(text);
+/** Hour, minute and second: three groups that follow each other from `at` on. */
+const hms = (m: RegExpExecArray, at: number) => ({ hour: n(m[at]), minute: n(m[at + 1]), second: n(m[at + 2]) });
 const afternoon = (hour: number, half: string | undefined): number => (half ? (hour % 12) + (/p/i.test(half) ? 12 : 0) : hour);
 
 const ISO: Rule = {
   pattern:
     /(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T_ :-]|, | at )\s?(\d{1,2}):(\d\d):(\d\d)(?:[.,:](\d{1,9}))?(?: ?(Z\b|[+-]\d\d:?\d\d(?![\d:]))|(?: UTC| GMT)\b)?/y,
-  read: (m) =>
-    instant({ year: n(m[1]), month: n(m[2]), day: n(m[3]), hour: n(m[4]), minute: n(m[5]), second: n(m[6]), fraction: m[7], zone: m[8] }),
+  read: (m) => instant({ year: n(m[1]), month: n(m[2]), day: n(m[3]), ...hms(m, 4), fraction: m[7], zone: m[8] }),
 };
 const DOTTED: Rule = {
   pattern: /(\d{4})-(\d\d)-(\d\d)-(\d\d)\.(\d\d)\.(\d\d)(?:\.(\d{1,9}))?/y,
-  read: (m) => instant({ year: n(m[1]), month: n(m[2]), day: n(m[3]), hour: n(m[4]), minute: n(m[5]), second: n(m[6]), fraction: m[7] }),
+  read: (m) => instant({ year: n(m[1]), month: n(m[2]), day: n(m[3]), ...hms(m, 4), fraction: m[7] }),
 };
 const DATE: Rule = { pattern: /\d{4}[-/.]\d\d[-/.]\d\d(?![\d])/y, read: () => null, kind: 'partial' };
 const COMPACT: Rule = {
@@ -55,13 +56,13 @@ const COMPACT: Rule = {
 };
 const SHORT_YEAR: Rule = {
   pattern: /(\d\d)(\d\d)(\d\d)\s+(\d{1,2}):?(\d\d):?(\d\d)(?![\d:])(?:\.(\d+))?/y,
-  read: (m) => instant({ year: 2000 + n(m[1]), month: n(m[2]), day: n(m[3]), hour: n(m[4]), minute: n(m[5]), second: n(m[6]) }),
+  read: (m) => instant({ year: 2000 + n(m[1]), month: n(m[2]), day: n(m[3]), ...hms(m, 4) }),
 };
 const SLASHED: Rule = {
   pattern: /(\d{1,2})\/(\d{1,2})\/(\d{4}|\d\d),? (\d{1,2}):(\d\d):(\d\d)(?:[.,:](\d{1,9}))?(?: ?([AaPp][Mm]))?/y,
   read: (m) => {
     const [a, b, c] = [n(m[1]), n(m[2]), n(m[3])];
-    const time = { hour: afternoon(n(m[4]), m[8]), minute: n(m[5]), second: n(m[6]), fraction: m[7] };
+    const time = { ...hms(m, 4), hour: afternoon(n(m[4]), m[8]), fraction: m[7] };
     if (m[3]?.length === 2) return instant({ year: 2000 + a, month: b, day: c, ...time });
     return a > 12 ? instant({ year: c, month: b, day: a, ...time }) : instant({ year: c, month: a, day: b, ...time });
   },
@@ -69,21 +70,11 @@ const SLASHED: Rule = {
 const DAY_MONTH: Rule = {
   pattern:
     /(\d{1,2})[-/ ]([A-Z][a-z]{2})[-/ ](\d{4})(?:::|[: ])(\d{1,2}):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?: ?([+-]\d\d:?\d\d)| (?:UTC|GMT))?/y,
-  read: (m) =>
-    instant({
-      year: n(m[3]),
-      month: monthOf(m[2] ?? ''),
-      day: n(m[1]),
-      hour: n(m[4]),
-      minute: n(m[5]),
-      second: n(m[6]),
-      fraction: m[7],
-      zone: m[8],
-    }),
+  read: (m) => instant({ year: n(m[3]), month: monthOf(m[2]), day: n(m[1]), ...hms(m, 4), fraction: m[7], zone: m[8] }),
 };
 const MONTH_DAY: Rule = {
   pattern: /(\d\d)[-./](\d\d) (\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?/y,
-  read: (m, clock) => withoutYear({ month: n(m[1]), day: n(m[2]), hour: n(m[3]), minute: n(m[4]), second: n(m[5]), fraction: m[6] }, clock),
+  read: (m, clock) => withoutYear({ month: n(m[1]), day: n(m[2]), ...hms(m, 3), fraction: m[6] }, clock),
 };
 const TIME: Rule = { pattern: /\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?(?: ?[AP]M)?|[AP]M)(?![\w:])/y, read: () => null, kind: 'partial' };
 const EPOCH: Rule = {
@@ -94,14 +85,7 @@ const SYSLOG: Rule = {
   pattern:
     /(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}(\d{1,2})(?:,? (\d{4}))?,? (\d{1,2}):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?: ([AP]M))?/y,
   read: (m, clock) => {
-    const parts = {
-      month: monthOf(m[1] ?? ''),
-      day: n(m[2]),
-      hour: afternoon(n(m[4]), m[8]),
-      minute: n(m[5]),
-      second: n(m[6]),
-      fraction: m[7],
-    };
+    const parts = { month: monthOf(m[1]), day: n(m[2]), ...hms(m, 4), hour: afternoon(n(m[4]), m[8]), fraction: m[7] };
     return m[3] ? instant({ ...parts, year: n(m[3]) }) : withoutYear(parts, clock);
   },
   kind: 'syslog',
@@ -109,29 +93,11 @@ const SYSLOG: Rule = {
 const WEEKDAY: Rule = {
   pattern:
     /(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? ([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: (?:[A-Z]{3,4}|[+-]\d{4}))? (\d{4})/y,
-  read: (m) =>
-    instant({
-      year: n(m[7]),
-      month: monthOf(m[1] ?? ''),
-      day: n(m[2]),
-      hour: n(m[3]),
-      minute: n(m[4]),
-      second: n(m[5]),
-      fraction: m[6],
-    }),
+  read: (m) => instant({ year: n(m[7]), month: monthOf(m[1]), day: n(m[2]), ...hms(m, 3), fraction: m[6] }),
 };
 const WEEKDAY_FIRST: Rule = {
   pattern: /(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)(?: (?:GMT|UTC|([+-]\d{4})))?/y,
-  read: (m) =>
-    instant({
-      year: n(m[3]),
-      month: monthOf(m[2] ?? ''),
-      day: n(m[1]),
-      hour: n(m[4]),
-      minute: n(m[5]),
-      second: n(m[6]),
-      zone: m[7],
-    }),
+  read: (m) => instant({ year: n(m[3]), month: monthOf(m[2]), day: n(m[1]), ...hms(m, 4), zone: m[7] }),
 };
 
 const WITH_LETTERS = [SYSLOG, WEEKDAY, WEEKDAY_FIRST];

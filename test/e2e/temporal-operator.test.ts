@@ -1,3 +1,6 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { temporalAddress } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
@@ -37,12 +40,16 @@ test('an operator who terminates the workflow in Temporal stops the work and can
 
 test('a second process with the same worker id takes over, and the first one stops itself', async () => {
   const first = await room.workerProcess('twin', { POOL: 'aside' });
-  const uuid = await room.submitAside('sleep 10');
+  const folder = await mkdtemp(path.join(tmpdir(), 'twin-'));
+  // Each instance may have a user of its own. Only the first takes long: longer than a second process needs to start.
+  await chmod(folder, 0o777);
+  const uuid = await room.submitAside(`mkdir '${folder}/begun' || exit 0; sleep 60`);
   await room.untilInstance(uuid, 'running');
   const second = await room.workerProcess('twin', { POOL: 'aside' });
   expect(await first.exited).toBe(0);
   expect(first.log).toContain('another process was started with this worker id');
   await room.untilTask(uuid, 'completed', 45_000);
+  await rm(folder, { recursive: true });
   // Once, or twice where the first process still took the next attempt up before it noticed.
   const statuses = (await room.instances(uuid)).map(({ status }) => status).join();
   expect(statuses).toMatch(/^(lost,){1,2}completed$/);

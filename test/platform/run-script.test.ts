@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { dataFolder } from './fixtures/folder.ts';
 
@@ -70,6 +70,19 @@ describe('start script', () => {
     mkdirSync(path.join(folder, 'node_modules/x'), { recursive: true });
     writeFileSync(path.join(folder, 'node_modules/.package-lock.json'), '');
     expect(run(['target.ts']).calls.match(/^ci/gm)).toHaveLength(3);
+  });
+
+  it('installs an optional dependency that the lock file got since the last installation, and no other that is absent', () => {
+    const { 'node_modules/jpeg-js': _, ...rest } = locked();
+    installed(rest);
+    const lock = path.join(folder, 'package-lock.json');
+    utimesSync(lock, 0, Date.now() / 1000 - 60);
+    expect(run(['target.ts'])).toMatchObject({ status: 7, calls: '' });
+    utimesSync(lock, 0, Date.now() / 1000 + 60);
+    expect(run(['target.ts']).stderr).toContain('node_modules/jpeg-js is missing');
+    installed(locked());
+    utimesSync(lock, 0, Date.now() / 1000 + 60);
+    expect(run(['target.ts']).calls.match(/^ci/gm)).toHaveLength(1);
   });
 
   it.each([

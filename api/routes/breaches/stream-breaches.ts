@@ -21,7 +21,7 @@ export const streamBreachesRoute = defineRoute({
       name: 'breaches',
       after,
       last_event_id: headers['last-event-id'],
-      read: (follow) => breachesAfter(ctx.em, { ...filter, ...scopeOf(ctx.actor), ...follow }),
+      read: (follow) => breachesAfter(ctx.em, { ...filter, ...scopeOf(ctx.actor) }, follow),
       event: (data) => ({ event: data.state, data }),
     }),
 });

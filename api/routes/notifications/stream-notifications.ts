@@ -23,7 +23,7 @@ export const streamNotificationsRoute = defineRoute({
       name: 'notifications',
       after,
       last_event_id: headers['last-event-id'],
-      read: (follow) => notificationsAfter(ctx.em, { ...filter, ...scopeOf(ctx.actor), ...follow }),
+      read: (follow) => notificationsAfter(ctx.em, { ...filter, ...scopeOf(ctx.actor) }, follow),
       event: (data) => ({ event: null, data }),
     });
   },
