@@ -162,7 +162,7 @@ k as (
   select *, row_number() over (g order by vtime, uuid) - 1 as n, count(*) over g as total
   from t window g as (partition by worker, queue, template, user_id, wave_size >= ${WAVE_LEAST})),
 s as (
-  select *, case when count(*) over wave >= ${WAVE_LEAST} then 'wave/' || min(runid::text) over wave else 'task/' || uuid || '/' || attempt end as workflow_id
+  select *, case when wave_size >= ${WAVE_LEAST} and count(*) over wave >= ${WAVE_LEAST} then 'wave/' || min(runid::text) over wave else 'task/' || uuid || '/' || attempt end as workflow_id
   from k window wave as (partition by worker, queue, template, user_id, wave_size >= ${WAVE_LEAST}, n * ((total + wave_size - 1) / wave_size) / total)),
 i as (
   insert into instances (runid, task_id, attempt, workflow_id, worker, cpu, memory_mb, timeout, tags, due_at, stop_by, created_at)

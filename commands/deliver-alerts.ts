@@ -3,7 +3,7 @@ import { type Em, query } from '../entities/sql.ts';
 import type { AlertChannel } from '../schemas/alert.ts';
 import { enqueueEmail, enqueueWebhook, type Notice, notifyUser } from './enqueue-delivery.ts';
 
-/** An alert that waits for its delivery. `user_id`: who changed its rule last; null: nobody. `owner_id`: the camera's. `handed_over`: its deliveries are in the outbox. */
+/** An alert that waits for its delivery. `user_id`: who changed its rule last; null: nobody. `owner_id`: the camera's. `handed_over`: its deliveries are in the outbox. `delivered`: channels that have it, as `doneMark`. */
 type DueAlert = {
   id: string;
   rule_id: number | null;
@@ -11,6 +11,7 @@ type DueAlert = {
   user_id: number | null;
   owner_id: number;
   handed_over: boolean;
+  delivered: string[];
   camera_id: string;
   violation_id: string | null;
   violation_ids: string[];
@@ -29,18 +30,27 @@ const keyOf = ({ id }: DueAlert, place: number): string => `alert_${id}_${place}
 
 /**
  * Looks at one alert that is due: hands it to its channels, or finds out what became of it. All in one transaction, so a crash at any line changes nothing. Any number of
- * processes may do it; none waits for another.
+ * processes may do it; none waits for another. One that fails is put off for ten seconds, and the error is thrown.
  * @returns its state, null: none is due
  */
 export async function deliverDueAlert(em: Em): Promise<'pending' | 'sent' | 'failed' | null> {
-  return await em.transactional(async (tx) => {
-    const db = tx as Em;
-    const [alert] = await query<DueAlert>(db, TAKE);
-    if (!alert) return null;
-    if (!alert.handed_over) await handOver(db, alert);
-    return await settle(db, alert);
-  });
+  let taken: DueAlert | undefined;
+  try {
+    return await em.transactional(async (tx) => {
+      const db = tx as Em;
+      [taken] = await query<DueAlert>(db, TAKE);
+      if (!taken) return null;
+      if (!taken.handed_over) await handOver(db, taken);
+      return await settle(db, taken);
+    });
+  } catch (cause) {
+    if (taken) await query(em, POSTPONE, [taken.id, String(cause)]);
+    throw cause;
+  }
 }
+
+/** One that cannot be looked at must not stand before all others. */
+const POSTPONE = `update alert_history set next_attempt_at = clock_timestamp() + interval '10 seconds', error = left($2, 500) where id = $1 and delivery = 'pending'`;
 
 /** Looked at again soon while it is young, since its cool-down begins with its delivery. */
 const TAKE = `
@@ -50,15 +60,18 @@ with due as (
 update alert_history h set next_attempt_at = clock_timestamp() + make_interval(secs => least(10, 0.5 + extract(epoch from clock_timestamp() - h.fired_at) / 60))
 from due, cameras c where h.id = due.id and c.id = h.camera_id
 returning h.id, h.rule_id::float8 as rule_id, h.rule_name, (select r.user_id::int4 from alert_rules r where r.id = h.rule_id) as user_id, c.user_id::int4 as owner_id,
-  exists (select from deliveries d where d.source_type = '${SOURCE}' and d.source_id = h.id::text) as handed_over, h.camera_id, h.violation_id, h.violation_ids, h.violation_type, h.severity, h.violations, h.reason,
+  exists (select from deliveries d where d.source_type = '${SOURCE}' and d.source_id = h.id::text) as handed_over, h.delivered, h.camera_id, h.violation_id, h.violation_ids, h.violation_type, h.severity, h.violations, h.reason,
   to_char(h.fired_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at, h.channels`;
 
-function messageOf({ user_id: _, owner_id: __, channels: ___, handed_over: ____, ...alert }: DueAlert): Message {
+function messageOf({ user_id: _, owner_id: __, channels: ___, handed_over: ____, delivered: _____, ...alert }: DueAlert): Message {
   const { violation_type, camera_id, rule_name, violations, severity, fired_at } = alert;
   const title = `${rule_name}: ${violations} × ${violation_type} at camera ${camera_id}`;
   const text = `Severity ${severity}, fired at ${fired_at}. Violation ${alert.violation_id ?? 'removed'}, alert ${alert.id}.`;
   return { type: 'alert.fired', title, text, data: alert };
 }
+
+/** A channel that has an alert, as the history names it. */
+const doneMark = (place: number, { kind }: AlertChannel): string => `${place}:${kind}`;
 
 const GRAVE: Record<string, 'warning' | 'critical'> = { high: 'critical', critical: 'critical' };
 
@@ -66,6 +79,7 @@ async function handOver(em: Em, alert: DueAlert): Promise<void> {
   const user_id = alert.user_id ?? alert.owner_id;
   const message = messageOf(alert);
   for (const [place, channel] of alert.channels.entries()) {
+    if (alert.delivered.includes(doneMark(place, channel))) continue;
     const notice: Notice = { key: keyOf(alert, place), user_id, source_type: SOURCE, source_id: alert.id, message };
     if (channel.kind === 'webhook') await enqueueWebhook(em, notice, { url: channel.url, secrets: channel.secrets });
     else if (channel.kind === 'email') await enqueueEmail(em, notice, { to: channel.to });
@@ -89,7 +103,7 @@ async function settle(em: Em, alert: DueAlert): Promise<'pending' | 'sent' | 'fa
   const open = deliveries.filter(({ state }) => state !== 'delivered');
   const state = open.length === 0 ? 'sent' : open.some(({ state: one }) => one === 'waiting') ? 'pending' : 'failed';
   const missing = new Set(open.map(({ key }) => key));
-  const delivered = alert.channels.flatMap(({ kind }, place) => (missing.has(keyOf(alert, place)) ? [] : [`${place}:${kind}`]));
+  const delivered = alert.channels.flatMap((channel, place) => (missing.has(keyOf(alert, place)) ? [] : [doneMark(place, channel)]));
   const error = open.flatMap(({ channel, said }) => (said === null ? [] : [`${channel}: ${said}`])).join('; ') || null;
   const attempts = Math.max(deliveries.length === 0 ? 1 : 0, ...deliveries.map((one) => one.attempts));
   await query(em, SETTLE, [alert.id, state, delivered, error, attempts]);

@@ -59,8 +59,8 @@ export type CronFireReport = { submitted: number };
 /** Does all that a schedule has to do now. Repeating it is harmless. */
 export type FireSchedule = (input: { schedule_id: string }) => Promise<CronFireReport>;
 
-/** Starts the workflow of one breach. `local`: its actions are local activities, not ordinary ones; absent in workflows that were started before there were such. */
-export type SlaBreachInput = { breach_id: string; local?: boolean };
+/** Starts the workflow of one breach. */
+export type SlaBreachInput = { breach_id: string };
 
 /** One action of a breach and what became of it; `waiting` while it waits for another SLA's, which goes first. */
 export type SlaActionReport = {
@@ -71,7 +71,7 @@ export type SlaActionReport = {
 };
 
 /** What a breach has to do, in order; also decides whether it may tell anybody. Repeating it is harmless. */
-export type PrepareBreach = (input: { breach_id: string }) => Promise<{ actions: { no: number; kind: string }[] }>;
+export type PrepareBreach = (input: SlaBreachInput) => Promise<{ actions: { no: number; kind: string }[] }>;
 
 /** Does one action, once, however often it is called. */
 export type ActOnBreach = (input: { breach_id: string; no: number }) => Promise<SlaActionReport>;

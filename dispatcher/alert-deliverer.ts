@@ -11,7 +11,12 @@ export class AlertDeliverer extends RecurringWork {
 
   constructor(deps: Deps) {
     const { config, logger } = deps;
-    super({ every_ms: config.POLL_EVERY_S * 1_000, failure: 'alerts could not be looked at; tried again with the next look', logger });
+    super({
+      every_ms: config.POLL_EVERY_S * 1_000,
+      failure: 'an alert could not be looked at; it is tried again in ten seconds',
+      warns: true,
+      logger,
+    });
     this.deps = deps;
   }
 

@@ -78,7 +78,7 @@ export class BreachStarter {
 
   private async start(breach: StartableBreach): Promise<void> {
     if (this.stopped || !this.link.up) return;
-    const input: SlaBreachInput = { breach_id: breach.id, local: true };
+    const input: SlaBreachInput = { breach_id: breach.id };
     const options = {
       workflowId: `sla/${breach.id}`,
       taskQueue: ORCHESTRATOR_QUEUE,

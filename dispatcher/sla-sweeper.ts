@@ -8,6 +8,8 @@ import { RecurringWork } from './recurring-work.ts';
 const PREDICT_EVERY_MS = 2_000;
 const REPAIR_EVERY_MS = 1_000;
 const MOST_OF_TIME = 1 / 20;
+/** What took long because it had to wait is not put off for ever. */
+const LATEST_MS = 30_000;
 /** The sweep leaves out what was due in the last two milliseconds. */
 const AFTER_MS = 4;
 /** What is overdue after a sweep is locked by somebody who will settle it. */
@@ -44,11 +46,14 @@ export class SlaSweeper extends RecurringWork {
     await Promise.all([super.stop(), this.starter.stop()]);
   }
 
-  /** One look; the starts that follow from it are not waited for. */
+  /** One look, whatever becomes of the repair before it; the starts that follow are not waited for. */
   protected async work(): Promise<void> {
     try {
-      await this.repair();
-      await this.sweep();
+      try {
+        await this.repair();
+      } finally {
+        await this.sweep();
+      }
       await this.predict();
     } finally {
       void this.starter.tick();
@@ -77,4 +82,5 @@ export class SlaSweeper extends RecurringWork {
 }
 
 /** When to look again, on the clock of `performance`, after a look that began then and ends now. */
-const nextLook = (began: number, every_ms: number): number => began + Math.max(every_ms, (performance.now() - began) / MOST_OF_TIME);
+const nextLook = (began: number, every_ms: number): number =>
+  began + Math.min(LATEST_MS, Math.max(every_ms, (performance.now() - began) / MOST_OF_TIME));

@@ -1,4 +1,5 @@
 import { Migration } from '@mikro-orm/migrations';
+import { SLA_CLOCKS } from './0008-clocks.ts';
 
 const HALTED = `(t.status = 'pending' and t.pending_reason = 'hold') or (t.status in ('pending', 'queued') and (q.status = 'hold' or o.status = 'hold'))`;
 const RESTING = 'c.paused_at is not null and c.stopped_at is null';
@@ -33,49 +34,81 @@ begin
   return cardinality(hit);
 end $$`;
 
-/** As it was: one query, which the planner liked to read in nested loops when the figures it had were of smaller tables. */
-const wasRepair = `create or replace function sla_repair() returns int language plpgsql as $$
-declare
-  hit uuid[];
+/** Clocks of tasks whose place in the line lets them start too late, by the usual run times of what is before them. */
+const late = `create function sla_late() returns bigint[] language plpgsql stable as $$
 begin
-  if not exists (select 1 from queues where status = 'hold' union all select 1 from pools where status = 'hold')
-    and not exists (select 1 from sla_clocks where paused_at is not null and stopped_at is null) then return 0; end if;
-  select array_agg(distinct task_id) into hit from (
-    select c.task_id from queues q join pools o on o.name = q.pool join tasks t on t.queue = q.name and t.status in ('pending', 'queued')
-      join sla_clocks c on c.task_id = t.uuid and c.stopped_at is null and c.paused_at is null and c.due_at is not null
-      join sla_conditions k on k.id = c.condition_id and k.pause_aware
-    where q.status = 'hold' or o.status = 'hold'
-    union all
-    select c.task_id from sla_clocks c join tasks t on t.uuid = c.task_id join queues q on q.name = t.queue join pools o on o.name = q.pool
-    where ${RESTING} and not (${HALTED})
-    limit ${MOST}) x;
-  if hit is null then return 0; end if;
-  perform sla_pause(hit);
-  return cardinality(hit);
+  return array(
+    with risky as (
+      select c.id, c.task_id, t.queue, t.template, e.due_at, k.margin_ms, k.min_samples
+      from sla_clocks c join tasks t on t.uuid = c.task_id and t.status = 'queued' join sla_conditions k on k.id = c.condition_id
+        join sla_conditions m on m.sla_version_id = k.sla_version_id and m.path = k.of_path
+        join sla_clocks e on e.task_id = c.task_id and e.condition_id = m.id and e.stopped_at is null and e.paused_at is null and e.due_at is not null
+      where c.kind = 'at_risk' and c.stopped_at is null and c.broken_at is null),
+    lines as (
+      select q.name, greatest(1, case when q.current_load > 0 then q.current_load else q.capacity end) as slots, (
+          select coalesce(sum(greatest(0, coalesce(r.p50_s, 0) - extract(epoch from clock_timestamp() - i.start_time)::float8)), 0)
+          from instances i join tasks t on t.uuid = i.task_id left join template_runtimes r on r.template = t.template
+          where t.queue = q.name and t.status = 'processing' and i.status in ('starting', 'running')) as running_s
+      from queues q where q.name in (select queue from risky)),
+    line as (
+      select t.uuid, coalesce(sum(coalesce(r.p50_s, 0)) over (partition by t.queue order by t.vtime, t.uuid rows between unbounded preceding and 1 preceding), 0) as ahead_s
+      from tasks t left join template_runtimes r on r.template = t.template where t.status = 'queued' and t.queue in (select name from lines))
+    select risky.id from risky join line on line.uuid = risky.task_id join lines on lines.name = risky.queue join template_runtimes r on r.template = risky.template
+    where r.samples >= risky.min_samples
+      and clock_timestamp() + make_interval(secs => (line.ahead_s + lines.running_s) / lines.slots + r.p90_s + risky.margin_ms / 1000.0) > risky.due_at);
 end $$`;
+
+/** The clocks are locked and moved by their ids: no more is read while they are. */
+const predict = `create or replace function sla_predict() returns int language plpgsql as $$
+declare
+  n int;
+  ids bigint[];
+  moment timestamptz(3);
+begin
+  if not exists (select 1 from sla_clocks where kind = 'at_risk' and stopped_at is null) or not pg_try_advisory_xact_lock(hashtext('sla_predict')) then return 0; end if;
+  ids := sla_late();
+  moment := clock_timestamp();
+  with free as (
+    select id from sla_clocks where id = any(ids) and broken_at is null and stopped_at is null order by id for no key update skip locked)
+  update sla_clocks c set limit_ms = (extract(epoch from moment - c.started_at) * 1000)::bigint, due_at = moment, next_at = moment, state = 'running'
+    from free where c.id = free.id and (c.next_at is null or c.next_at > moment);
+  get diagnostics n = row_count;
+  return n;
+end $$`;
+
+/** A function as an earlier migration made it. */
+function before(name: string): string {
+  const made = SLA_CLOCKS.find((statement) => statement.startsWith(`create function ${name}()`));
+  if (!made) throw new Error(`migration 0008 has no function ${name}`);
+  return made.replace('create function', 'create or replace function');
+}
 
 /**
  * The figures that the planner has of open tasks and clocks are those of the last ANALYZE, which may have seen a hundredth of them. What these read is all that
  * is open, so joining by hash is never far from the best; a nested loop that looked cheap then takes seconds, and breaches are told that much later.
  */
-const BY_HASH = ['sla_unpaused()', 'sla_predict()'];
+const BY_HASH = ['sla_unpaused()', 'sla_late()'];
+/** These fetch by key what is open or was found. */
+const BY_KEY = ['sla_overpaused()', 'sla_predict()'];
 
-const set = (name: string, settings: readonly string[]): string[] => settings.map((setting) => `alter function ${name} set ${setting}`);
+const REPLACED = ['sla_repair', 'sla_predict'];
 
 /** Clocks of SLAs are looked at in time, whatever the planner thinks of the tables. */
 export class Migration0018SlaLooks extends Migration {
   override up(): void {
-    for (const statement of [unpaused, overpaused, repair]) this.addSql(statement);
-    for (const name of BY_HASH)
-      for (const statement of set(name, ['enable_nestloop = off', 'enable_seqscan = off', 'plan_cache_mode = force_custom_plan']))
-        this.addSql(statement);
-    for (const statement of set('sla_overpaused()', ['enable_hashjoin = off', 'enable_mergejoin = off', 'enable_seqscan = off']))
-      this.addSql(statement);
+    for (const statement of [unpaused, overpaused, repair, late, predict]) this.addSql(statement);
+    for (const name of BY_HASH) this.set(name, ['enable_nestloop = off', 'enable_seqscan = off', 'plan_cache_mode = force_custom_plan']);
+    for (const name of BY_KEY) this.set(name, ['enable_hashjoin = off', 'enable_mergejoin = off', 'enable_seqscan = off']);
   }
 
   override down(): void {
-    this.addSql(wasRepair);
-    for (const name of ['sla_unpaused()', 'sla_overpaused()']) this.addSql(`drop function ${name}`);
-    for (const setting of ['enable_nestloop', 'enable_seqscan']) this.addSql(`alter function sla_predict() reset ${setting}`);
+    for (const name of REPLACED) this.addSql(before(name));
+    for (const name of REPLACED) this.addSql(`alter function ${name}() reset all`);
+    for (const name of REPLACED) this.set(`${name}()`, ['plan_cache_mode = force_custom_plan']);
+    for (const name of ['sla_unpaused()', 'sla_overpaused()', 'sla_late()']) this.addSql(`drop function ${name}`);
+  }
+
+  private set(name: string, settings: readonly string[]): void {
+    for (const setting of settings) this.addSql(`alter function ${name} set ${setting}`);
   }
 }

@@ -43,7 +43,7 @@ function newlyWanted(locked, installed) {
   const changedAt = (file) => statSync(path.join(root, file)).mtimeMs;
   if (changedAt('package-lock.json') <= changedAt(INSTALLED)) return undefined;
   const wanted = Object.keys(locked[''].optionalDependencies ?? {}).map((name) => `node_modules/${name}`);
-  return wanted.find((folder) => !installed[folder] && !locked[folder].os && !locked[folder].cpu);
+  return wanted.find((folder) => !installed[folder] && locked[folder] && !locked[folder].os && !locked[folder].cpu);
 }
 
 /**

@@ -22,11 +22,7 @@ afterAll(async () => await connection.close());
 /** With RECORD_HISTORIES set, what happened becomes a fixture of the replay test, as in execute-instance.test.ts. */
 async function record(handle: WorkflowHandle): Promise<void> {
   if (!process.env.RECORD_HISTORIES) return;
-  const name =
-    expect
-      .getState()
-      .currentTestName?.replace(/^as (local )?action /, '')
-      .replaceAll(/[^a-z]+/gi, '-') ?? 'unnamed';
+  const name = expect.getState().currentTestName?.replaceAll(/[^a-z]+/gi, '-') ?? 'unnamed';
   const bytes = proto.temporal.api.history.v1.History.encode(await handle.fetchHistory()).finish();
   const file = path.join(import.meta.dirname, 'histories', `${name}.json`);
   await writeFile(file, `${JSON.stringify({ name, history: Buffer.from(bytes).toString('base64') }, null, 1)}\n`);
@@ -35,10 +31,7 @@ async function record(handle: WorkflowHandle): Promise<void> {
 type Act = (no: number, look: number) => SlaActionReport;
 
 /** Runs one `slaBreach` over so many actions; `act` answers the n-th look at each of them, or throws. */
-async function run(
-  { actions, local }: { actions: number; local: boolean },
-  act: Act,
-): Promise<{ reports: SlaActionReport[]; looks: number[] }> {
+async function run(actions: number, act: Act): Promise<{ reports: SlaActionReport[]; looks: number[] }> {
   const taskQueue = `test-${randomUUID()}`;
   const looks: number[] = [];
   const worker = await Worker.create({
@@ -56,11 +49,7 @@ async function run(
   });
   const client = new Client({ connection, identity: 'test' });
   return await worker.runUntil(async () => {
-    const handle = await client.workflow.start('slaBreach', {
-      taskQueue,
-      workflowId: taskQueue,
-      args: [local ? { breach_id: 'b', local } : { breach_id: 'b' }],
-    });
+    const handle = await client.workflow.start('slaBreach', { taskQueue, workflowId: taskQueue, args: [{ breach_id: 'b' }] });
     const reports = (await handle.result()) as SlaActionReport[];
     await record(handle);
     return { reports, looks };
@@ -69,32 +58,27 @@ async function run(
 
 const report = (no: number, state: SlaActionReport['state']): SlaActionReport => ({ no, kind: 'notify', state, code: null });
 
-describe.each([
-  { action: 'action', local: false },
-  { action: 'local action', local: true },
-])('as $action', ({ action, local }) => {
-  test(`each ${action} of a breach is carried out in its order and reported`, async () => {
-    const { reports, looks } = await run({ actions: 3, local }, (no) => report(no, no === 1 ? 'skipped' : 'done'));
-    expect(looks).toEqual([0, 1, 2]);
-    expect(reports.map(({ no, state }) => `${no} ${state}`)).toEqual(['0 done', '1 skipped', '2 done']);
-  });
+test('each local action of a breach is carried out in its order and reported', async () => {
+  const { reports, looks } = await run(3, (no) => report(no, no === 1 ? 'skipped' : 'done'));
+  expect(looks).toEqual([0, 1, 2]);
+  expect(reports.map(({ no, state }) => `${no} ${state}`)).toEqual(['0 done', '1 skipped', '2 done']);
+});
 
-  test(`one ${action} of a breach that is interrupted is tried again before the next`, async () => {
-    const { reports, looks } = await run({ actions: 2, local }, (no, look) => {
-      if (no === 0 && look < 3) throw ApplicationFailure.retryable('interrupted', 'surroundings');
-      return report(no, 'done');
-    });
-    expect(looks).toEqual([0, 0, 0, 1]);
-    expect(reports).toHaveLength(2);
+test('one local action of a breach that is interrupted is tried again before the next', async () => {
+  const { reports, looks } = await run(2, (no, look) => {
+    if (no === 0 && look < 3) throw ApplicationFailure.retryable('interrupted', 'surroundings');
+    return report(no, 'done');
   });
+  expect(looks).toEqual([0, 0, 0, 1]);
+  expect(reports).toHaveLength(2);
+});
 
-  test(`one ${action} of a breach that has to wait for another SLA is looked at again`, async () => {
-    const { reports, looks } = await run({ actions: 1, local }, (no, look) => report(no, look < 3 ? 'waiting' : 'suppressed'));
-    expect(looks).toEqual([0, 0, 0]);
-    expect(reports).toEqual([report(0, 'suppressed')]);
-  });
+test('one local action of a breach that has to wait for another SLA is looked at again', async () => {
+  const { reports, looks } = await run(1, (no, look) => report(no, look < 3 ? 'waiting' : 'suppressed'));
+  expect(looks).toEqual([0, 0, 0]);
+  expect(reports).toEqual([report(0, 'suppressed')]);
+});
 
-  test(`one breach without ${action}s ends at once`, async () => {
-    expect(await run({ actions: 0, local }, (no) => report(no, 'done'))).toEqual({ reports: [], looks: [] });
-  });
+test('one breach without local actions ends at once', async () => {
+  expect(await run(0, (no) => report(no, 'done'))).toEqual({ reports: [], looks: [] });
 });
