@@ -98,9 +98,9 @@ describe('explain in a live system', () => {
     const { gates, estimated_start } = await explainTask({ ...operator, em, actor: { ...operator.actor, role: 'admin' } }, uuid, 60);
     const [row] = await query<{ gates: Gate[] | null; own: string | null }>(em, OWN, [uuid]);
     const names = gates.map(({ gate }) => gate);
-    const own = [...(row?.own ? [row.own] : []), ...(row?.gates ?? []).map(({ gate }) => gate)];
-    // Where all of its need are out of the way there is no head, and the first gate says why.
-    const shown = row?.gates ? names : names.slice(0, 1);
+    // A task that lacks something of its own is no candidate: that is what the admission says of it. The head of its need, whose row there may be, has another turn and other gates.
+    const own = row?.own ? [row.own] : (row?.gates ?? []).map(({ gate }) => gate);
+    const shown = row?.gates && !row.own ? names : names.slice(0, 1);
     return {
       uuid,
       at: Date.now(),
