@@ -3,15 +3,11 @@ import { type Em, query } from '../entities/sql.ts';
 import type { AlertChannel } from '../schemas/alert.ts';
 import { enqueueEmail, enqueueWebhook, type Notice, notifyUser } from './enqueue-delivery.ts';
 
-/** An alert that waits for its delivery. `user_id`: who changed its rule last; null: nobody. `owner_id`: the camera's. `handed_over`: its deliveries are in the outbox. `delivered`: channels that have it, as `doneMark`. */
-type DueAlert = {
+/** What is told of an alert. */
+type AlertFacts = {
   id: string;
   rule_id: number | null;
   rule_name: string;
-  user_id: number | null;
-  owner_id: number;
-  handed_over: boolean;
-  delivered: string[];
   camera_id: string;
   violation_id: string | null;
   violation_ids: string[];
@@ -20,8 +16,22 @@ type DueAlert = {
   violations: number;
   reason: string;
   fired_at: string;
+};
+
+/**
+ * An alert that waits for its delivery. `user_id`: who changed its rule last; null: nobody. `owner_id`: the camera's. `handed_over`: its deliveries are in the outbox.
+ * `delivered`: channels that have it, as `doneMark`.
+ */
+type DueAlert = AlertFacts & {
+  user_id: number | null;
+  owner_id: number;
+  handed_over: boolean;
+  delivered: string[];
   channels: AlertChannel[];
 };
+
+/** What became of an alert at a look at it. */
+export type AlertState = 'pending' | 'sent' | 'failed';
 
 const SOURCE = 'alert';
 
@@ -31,9 +41,9 @@ const keyOf = ({ id }: DueAlert, place: number): string => `alert_${id}_${place}
 /**
  * Looks at one alert that is due: hands it to its channels, or finds out what became of it. All in one transaction, so a crash at any line changes nothing. Any number of
  * processes may do it; none waits for another. One that fails is put off for ten seconds, and the error is thrown.
- * @returns its state, null: none is due
+ * @returns which one and its state, null: none is due
  */
-export async function deliverDueAlert(em: Em): Promise<'pending' | 'sent' | 'failed' | null> {
+export async function deliverDueAlert(em: Em): Promise<{ alert: string; state: AlertState } | null> {
   let taken: DueAlert | undefined;
   try {
     return await em.transactional(async (tx) => {
@@ -41,7 +51,7 @@ export async function deliverDueAlert(em: Em): Promise<'pending' | 'sent' | 'fai
       [taken] = await query<DueAlert>(db, TAKE);
       if (!taken) return null;
       if (!taken.handed_over) await handOver(db, taken);
-      return await settle(db, taken);
+      return { alert: taken.id, state: await settle(db, taken) };
     });
   } catch (cause) {
     if (taken) await query(em, POSTPONE, [taken.id, String(cause)]);
@@ -63,11 +73,24 @@ returning h.id, h.rule_id::float8 as rule_id, h.rule_name, (select r.user_id::in
   exists (select from deliveries d where d.source_type = '${SOURCE}' and d.source_id = h.id::text) as handed_over, h.delivered, h.camera_id, h.violation_id, h.violation_ids, h.violation_type, h.severity, h.violations, h.reason,
   to_char(h.fired_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at, h.channels`;
 
-function messageOf({ user_id: _, owner_id: __, channels: ___, handed_over: ____, delivered: _____, ...alert }: DueAlert): Message {
-  const { violation_type, camera_id, rule_name, violations, severity, fired_at } = alert;
+function messageOf(alert: DueAlert): Message {
+  const { id, rule_id, rule_name, camera_id, violation_id, violation_ids, violation_type, severity, violations, reason, fired_at } = alert;
+  const data: AlertFacts = {
+    id,
+    rule_id,
+    rule_name,
+    camera_id,
+    violation_id,
+    violation_ids,
+    violation_type,
+    severity,
+    violations,
+    reason,
+    fired_at,
+  };
   const title = `${rule_name}: ${violations} × ${violation_type} at camera ${camera_id}`;
-  const text = `Severity ${severity}, fired at ${fired_at}. Violation ${alert.violation_id ?? 'removed'}, alert ${alert.id}.`;
-  return { type: 'alert.fired', title, text, data: alert };
+  const text = `Severity ${severity}, fired at ${fired_at}. Violation ${violation_id ?? 'removed'}, alert ${id}.`;
+  return { type: 'alert.fired', title, text, data };
 }
 
 /** A channel that has an alert, as the history names it. */
@@ -98,7 +121,7 @@ type Delivered = { key: string; channel: string; state: 'waiting' | 'delivered' 
 const DELIVERIES = `select key, channel, state, attempts, coalesce(detail, code) as said from deliveries where source_type = '${SOURCE}' and source_id = $1 order by key`;
 
 /** What became of it so far. It is sent when all its channels have it, which is when the cool-down begins; it has failed when one of them was given up. */
-async function settle(em: Em, alert: DueAlert): Promise<'pending' | 'sent' | 'failed'> {
+async function settle(em: Em, alert: DueAlert): Promise<AlertState> {
   const deliveries = await query<Delivered>(em, DELIVERIES, [alert.id]);
   const open = deliveries.filter(({ state }) => state !== 'delivered');
   const state = open.length === 0 ? 'sent' : open.some(({ state: one }) => one === 'waiting') ? 'pending' : 'failed';

@@ -135,7 +135,7 @@ function startOrRefuse(candidate: Candidate, pass: Pass): void {
   const heads = placeOf(candidate, pass.room).queue.policy === 'strict' && !pass.blocked_lines.has(candidate.queue);
   if (heads) pass.blocked_lines.add(candidate.queue);
   // What others wait behind keeps its token too: they could take each one that comes before there is room for it. A closed queue keeps nothing from other queues.
-  const waits = gates.every((gate) => gate.gate === GateName.reservation || waitsForRoomOnly([gate]));
+  const waits = waitsForRoomOnly(gates.filter(({ gate }) => gate !== GateName.reservation));
   if (keepRoom(candidate, gates, pass) || (heads && waits)) takeTokens(pass.room, candidate, pass.snapshot.now);
 }
 

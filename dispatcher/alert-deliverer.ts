@@ -23,10 +23,11 @@ export class AlertDeliverer extends RecurringWork {
   protected async work(): Promise<void> {
     const { fork, logger, handedOver } = this.deps;
     while (!this.stopping.aborted) {
-      const state = await deliverDueAlert(fork());
-      if (state === null) return;
+      const looked = await deliverDueAlert(fork());
+      if (looked === null) return;
+      const { alert, state } = looked;
       if (state === 'pending') handedOver();
-      if (state === 'failed') logger.error('an alert was given up: the history and the deliveries say which and why');
+      if (state === 'failed') logger.error({ alert }, 'an alert was given up; its history and its deliveries say why');
     }
   }
 }

@@ -46,17 +46,22 @@ export class SlaSweeper extends RecurringWork {
     await Promise.all([super.stop(), this.starter.stop()]);
   }
 
-  /** One look, whatever becomes of the repair before it; the starts that follow are not waited for. */
+  /** The starts that follow are not waited for. */
   protected async work(): Promise<void> {
     try {
-      try {
-        await this.repair();
-      } finally {
-        await this.sweep();
-      }
+      await this.look();
       await this.predict();
     } finally {
       void this.starter.tick();
+    }
+  }
+
+  /** Tells of what is due, whatever becomes of the repair before it. */
+  private async look(): Promise<void> {
+    try {
+      await this.repair();
+    } finally {
+      await this.sweep();
     }
   }
 

@@ -87,7 +87,7 @@ begin
 end $$`;
 
 /** Whether a waiting task is on hold, by itself or with its queue or pool. */
-const HALTED = `(t.status = 'pending' and t.pending_reason = 'hold') or (t.status in ('pending', 'queued') and (q.status = 'hold' or o.status = 'hold'))`;
+export const HALTED = `(t.status = 'pending' and t.pending_reason = 'hold') or (t.status in ('pending', 'queued') and (q.status = 'hold' or o.status = 'hold'))`;
 
 /**
  * Stops and restarts clocks of which time on hold is taken off. What had been reached before the pause is told first. A row that somebody else has locked is left
@@ -318,16 +318,8 @@ begin
   return cardinality(hit);
 end $$`;
 
-/**
- * Looks ahead: tasks whose place in the line lets them start too late, by the usual run times of what is before them. Their clock is brought
- * forward to now; the sweep that follows tells of it. One process at a time.
- */
-const predict = `create function sla_predict() returns int language plpgsql as $$
-declare
-  n int;
-begin
-  if not exists (select 1 from sla_clocks where kind = 'at_risk' and stopped_at is null) or not pg_try_advisory_xact_lock(hashtext('sla_predict')) then return 0; end if;
-  with risky as (
+/** Clocks of waiting tasks whose end may become unlikely (`risky`), their queues (`lines`), and how much work stands before each waiting task (`line`). */
+export const AT_RISK = `risky as (
     select c.id, c.task_id, t.queue, t.template, e.due_at, k.margin_ms, k.min_samples
     from sla_clocks c join tasks t on t.uuid = c.task_id and t.status = 'queued' join sla_conditions k on k.id = c.condition_id
       join sla_conditions m on m.sla_version_id = k.sla_version_id and m.path = k.of_path
@@ -341,7 +333,18 @@ begin
     from queues q where q.name in (select queue from risky)),
   line as (
     select t.uuid, coalesce(sum(coalesce(r.p50_s, 0)) over (partition by t.queue order by t.vtime, t.uuid rows between unbounded preceding and 1 preceding), 0) as ahead_s
-    from tasks t left join template_runtimes r on r.template = t.template where t.status = 'queued' and t.queue in (select name from lines)),
+    from tasks t left join template_runtimes r on r.template = t.template where t.status = 'queued' and t.queue in (select name from lines))`;
+
+/**
+ * Looks ahead: tasks whose place in the line lets them start too late, by the usual run times of what is before them. Their clock is brought
+ * forward to now; the sweep that follows tells of it. One process at a time.
+ */
+const predict = `create function sla_predict() returns int language plpgsql as $$
+declare
+  n int;
+begin
+  if not exists (select 1 from sla_clocks where kind = 'at_risk' and stopped_at is null) or not pg_try_advisory_xact_lock(hashtext('sla_predict')) then return 0; end if;
+  with ${AT_RISK},
   late as (
     select risky.id, clock_timestamp()::timestamptz(3) as at
     from risky join line on line.uuid = risky.task_id join lines on lines.name = risky.queue join template_runtimes r on r.template = risky.template

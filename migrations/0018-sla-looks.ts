@@ -1,7 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
-import { SLA_CLOCKS } from './0008-clocks.ts';
+import { AT_RISK, HALTED, SLA_CLOCKS } from './0008-clocks.ts';
 
-const HALTED = `(t.status = 'pending' and t.pending_reason = 'hold') or (t.status in ('pending', 'queued') and (q.status = 'hold' or o.status = 'hold'))`;
 const RESTING = 'c.paused_at is not null and c.stopped_at is null';
 /** So many at a time. */
 const MOST = 1_000;
@@ -38,21 +37,7 @@ end $$`;
 const late = `create function sla_late() returns bigint[] language plpgsql stable as $$
 begin
   return array(
-    with risky as (
-      select c.id, c.task_id, t.queue, t.template, e.due_at, k.margin_ms, k.min_samples
-      from sla_clocks c join tasks t on t.uuid = c.task_id and t.status = 'queued' join sla_conditions k on k.id = c.condition_id
-        join sla_conditions m on m.sla_version_id = k.sla_version_id and m.path = k.of_path
-        join sla_clocks e on e.task_id = c.task_id and e.condition_id = m.id and e.stopped_at is null and e.paused_at is null and e.due_at is not null
-      where c.kind = 'at_risk' and c.stopped_at is null and c.broken_at is null),
-    lines as (
-      select q.name, greatest(1, case when q.current_load > 0 then q.current_load else q.capacity end) as slots, (
-          select coalesce(sum(greatest(0, coalesce(r.p50_s, 0) - extract(epoch from clock_timestamp() - i.start_time)::float8)), 0)
-          from instances i join tasks t on t.uuid = i.task_id left join template_runtimes r on r.template = t.template
-          where t.queue = q.name and t.status = 'processing' and i.status in ('starting', 'running')) as running_s
-      from queues q where q.name in (select queue from risky)),
-    line as (
-      select t.uuid, coalesce(sum(coalesce(r.p50_s, 0)) over (partition by t.queue order by t.vtime, t.uuid rows between unbounded preceding and 1 preceding), 0) as ahead_s
-      from tasks t left join template_runtimes r on r.template = t.template where t.status = 'queued' and t.queue in (select name from lines))
+    with ${AT_RISK}
     select risky.id from risky join line on line.uuid = risky.task_id join lines on lines.name = risky.queue join template_runtimes r on r.template = risky.template
     where r.samples >= risky.min_samples
       and clock_timestamp() + make_interval(secs => (line.ahead_s + lines.running_s) / lines.slots + r.p90_s + risky.margin_ms / 1000.0) > risky.due_at);
@@ -102,9 +87,11 @@ export class Migration0018SlaLooks extends Migration {
   }
 
   override down(): void {
-    for (const name of REPLACED) this.addSql(before(name));
-    for (const name of REPLACED) this.addSql(`alter function ${name}() reset all`);
-    for (const name of REPLACED) this.set(`${name}()`, ['plan_cache_mode = force_custom_plan']);
+    for (const name of REPLACED) {
+      this.addSql(before(name));
+      this.addSql(`alter function ${name}() reset all`);
+      this.set(`${name}()`, ['plan_cache_mode = force_custom_plan']);
+    }
     for (const name of ['sla_unpaused()', 'sla_overpaused()', 'sla_late()']) this.addSql(`drop function ${name}`);
   }
 
