@@ -20,6 +20,9 @@ import { sweepClocks } from '../support/sweep.ts';
 const given = Number(process.env.SLA_SEED);
 const SEEDS = given ? [given] : Array.from({ length: 6 }, () => randomInt(1, 1_000_000));
 const ROUNDS = 60;
+/** The dice may keep queues or pools on hold for long, and clocks rest then: so many rounds at most until enough was told. */
+const MOST_ROUNDS = 240;
+const ENOUGH = 20;
 
 let db: TestDatabase;
 let em: Em;
@@ -121,14 +124,16 @@ it.each(SEEDS)(
     for (const to of ['queue:q', 'queue:other']) await attach(em, sla, to);
     const world = { sla, roll: dice(seed) };
     await submit(ctx, {}, 20);
-    for (let round = 0; round < ROUNDS; round += 1) {
+    let told = 0;
+    for (let round = 0; round < ROUNDS || (told <= ENOUGH && round < MOST_ROUNDS); round += 1) {
       await EDITS[world.roll(EDITS.length)]?.(world);
       await work(world);
       await pass(world);
       await expectClocks(seed, round);
       expect([seed, round, await countOf(em, TWICE), await countOf(em, DOUBLE)]).toEqual([seed, round, 0, 0]);
+      told = await countOf(em, 'breaches');
     }
-    expect(await countOf(em, 'breaches')).toBeGreaterThan(20);
+    expect(told).toBeGreaterThan(ENOUGH);
     expect(await countOf(em, 'sla_versions')).toBeGreaterThan(3);
   },
   240_000,
