@@ -149,15 +149,16 @@ const FITS = (more: string): string => `(
   select true from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue and t.cpu <= l.cpu::numeric
     and t.memory_mb <= l.memory::int8 ${more} order by t.cpu, t.memory_mb, t.need limit 1) is not null`;
 
-export const FIRST_IN_LINE = `
+/** The depth is part of the text: one plan for any number of rows would have to be a careful one, so each call would be planned anew. */
+export const firstInLineOf = (depth: number): string => `
 with l as materialized (select * from ${LINES}),
 open as materialized (select distinct l.pool from l where ${FITS('')})
 select ${CANDIDATE} from open join l on l.pool = open.pool, lateral (
-  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue order by t.vtime, t.uuid limit $5) t ${RUN_TIMES}`;
+  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue order by t.vtime, t.uuid limit ${depth}) t ${RUN_TIMES}`;
 
 /** The first tasks of each queue, of those pools in which any waiting task could fit at all: what nearly all passes read. */
 export async function firstInLine(em: Em, lines: readonly Line[], depth: number): Promise<Waiting[]> {
-  return (await query<CandidateRow>(em, FIRST_IN_LINE, [...lineColumns(lines), depth])).map(candidateOf);
+  return (await query<CandidateRow>(em, firstInLineOf(depth), lineColumns(lines))).map(candidateOf);
 }
 
 const FITS_BEHIND = `select 1 from (select l.*, b.vtime, b.uuid from ${LINES}
