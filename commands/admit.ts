@@ -55,9 +55,9 @@ const MOST_PASSES = 50;
 export async function admit(em: Em, options: AdmitOptions = {}): Promise<AdmittedInstance[]> {
   if (options.waves) options.waves.wait_ms = null;
   const { queues, dirty_keys, token_in_ms } = await waitingQueues(em);
-  if (queues.length === 0) return [];
   if (dirty_keys) await settleKeys(em);
   await passTokensOn(em, token_in_ms, options);
+  if (queues.length === 0) return [];
   const { limit = 200 } = options;
   const admitted: AdmittedInstance[] = [];
   for (let n = 0; n < MOST_PASSES && admitted.length < limit; n += 1) {
