@@ -36,6 +36,7 @@ function stubClient(deps: ActivityDeps): Client {
         ? beginInstance(deps, { runid: input.runid, ...execution })
         : beginWave(deps, { workflow_id: input.workflow_id, ...execution });
     work.end.catch((error: unknown) => process.stderr.write(`${error}\n`));
+    return { eagerlyStarted: false };
   };
   const client = {
     workflow: { start },
