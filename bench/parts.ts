@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { WAVE_MOST } from '../core/waves.ts';
 import type { ProductApiMethods } from './product-api.ts';
 import { type Methods, type Remote, startRemote } from './remote.ts';
 import type { Servers } from './servers.ts';
@@ -38,6 +39,7 @@ export async function startProduct(
     TEMPORAL_ADDRESS: servers.temporal_address,
     API_PORT: '0',
     RATE_LIMIT_PER_MINUTE: '0',
+    WAVE_SIZE: String(WAVE_MOST),
   };
   const env = { ...settings, WORKER_CPU: '8' };
   const api = await parts.start<ProductApiMethods>(stub ? 'stub api' : 'api', 'product-api.ts', { env });

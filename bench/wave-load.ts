@@ -14,7 +14,7 @@ export type WaveRate = SteadyRate & { sizes: { size: number; workflows: number }
 /** The template of the benchmark whose tasks may share workflows. */
 export const TEMPLATE = 'bench-waves';
 /** The queue lets so many run at once: enough that the next wave is gathered while others run. */
-const CAPACITY = 200;
+const CAPACITY = 400;
 const BATCH = 500;
 /** `waiting`: batches are sent as long as fewer wait. `to_the_end`: until nothing is left to do. */
 export type WaveLoad = { seconds: number; waiting: number; to_the_end: boolean };

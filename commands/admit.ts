@@ -29,8 +29,8 @@ export type AdmittedInstance = {
   p90_s: number | null;
 };
 
-/** Starts that an earlier pass of the same dispatcher held back, to be told anew by each; see `core/waves.ts`. */
-export type Gathering = { held: HeldBack; wait_ms: number | null };
+/** Starts that an earlier pass of the same dispatcher held back, to be told anew by each, and the size of the largest wave; see `core/waves.ts`. */
+export type Gathering = { held: HeldBack; wait_ms: number | null; most: number };
 
 /**
  * `record`: look at the heads of all groups and write down why heads of groups did not start, for those that have no such row of the last second. `on_token`: called with the milliseconds until a token
@@ -108,7 +108,7 @@ async function choose(
 /** What starts now; what is held back is noted in `waves`. */
 function startsOf({ snapshot, decisions, more }: Choice, waves: Gathering | null): readonly (Admission & Partial<Start>)[] {
   if (!waves) return decisions.admissions;
-  const { starts, held, wait_ms } = planStarts({ snapshot, decisions, more, held: waves.held });
+  const { starts, held, wait_ms } = planStarts({ snapshot, decisions, more, held: waves.held, most: waves.most });
   Object.assign(waves, { held, wait_ms });
   return starts;
 }

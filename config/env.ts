@@ -51,6 +51,15 @@ const Environment = z.object({
   WAVES: flag
     .default(true)
     .describe('whether short tasks that start together share a workflow, as far as their engine or template allows it'),
+  WAVE_SIZE: z.coerce
+    .number()
+    .int()
+    .min(4)
+    .max(200)
+    .optional()
+    .describe(
+      'the most tasks that share a workflow; default: 200 with the embedded Temporal, else 50, since an external one has to allow search attributes of 41 bytes for each (frontend.searchAttributesSizeOfValueLimit, by default 2048)',
+    ),
   LOST_AFTER_S: seconds.default(60).describe('silence after which a worker counts as lost'),
   HEARTBEAT_TIMEOUT_S: seconds.default(30).describe('heartbeat time-out of engine activities in Temporal'),
   RECONCILE_EVERY_S: seconds.default(15).describe('pause between two passes of the reconciler'),

@@ -40,6 +40,7 @@ export type DispatcherDeps = {
     | 'TEMPORAL_NAMESPACE'
     | 'TEMPORAL_TLS'
     | 'WAVES'
+    | 'WAVE_SIZE'
   >;
   logger: Logger;
 };

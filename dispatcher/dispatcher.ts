@@ -4,6 +4,7 @@ import { forgetIdle } from '../commands/forget-idle.ts';
 import { refreshRunTimes } from '../commands/refresh-run-times.ts';
 import { releaseDue } from '../commands/release-due.ts';
 import { sampleShares } from '../commands/user-shares.ts';
+import { WAVE_MOST, WAVE_USUAL } from '../core/waves.ts';
 import { createListener, type Listener } from '../entities/notifier.ts';
 import { Alarm } from './alarm.ts';
 import { sweepClocks } from './clocks.ts';
@@ -11,7 +12,7 @@ import type { DispatcherDeps } from './deps.ts';
 import { TemporalLink } from './temporal-link.ts';
 import { WorkflowStarter } from './workflow-starter.ts';
 
-const PASS_LIMIT = 200;
+const PASS_LIMIT = WAVE_MOST;
 const RUN_TIMES_EVERY_MS = 5_000;
 const OUTBOX_EVERY_MS = 2_000;
 const OUTBOX_AGE_MS = 2_000;
@@ -42,7 +43,7 @@ export class Dispatcher {
 
   constructor(deps: DispatcherDeps) {
     this.deps = deps;
-    this.waves = deps.config.WAVES ? { held: new Map(), wait_ms: null } : null;
+    this.waves = deps.config.WAVES ? { held: new Map(), wait_ms: null, most: deps.config.WAVE_SIZE ?? WAVE_USUAL } : null;
     this.link = new TemporalLink(deps.client, deps.logger);
     this.starter = new WorkflowStarter(deps, this.link);
   }

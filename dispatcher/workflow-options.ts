@@ -54,9 +54,9 @@ function details(instance: AdmittedInstance): string {
 
 /**
  * `eager`: the worker is in this process and takes the first workflow task with the answer. `short`: the work is expected to be over within a second,
- * and may be lost with the first workflow task.
+ * and may be lost with the first workflow task. `searchable`: of a wave, the tasks that Temporal is told of.
  */
-export type StartSetting = { heartbeat_timeout_s: number; eager: boolean; short: boolean };
+export type StartSetting = { heartbeat_timeout_s: number; eager: boolean; short: boolean; searchable?: number };
 
 /** What both kinds of workflows have in common. Repeating a start is harmless: the same id meets the open run, and is refused once it is closed. */
 function commonOptions(instance: AdmittedInstance, setting: StartSetting) {
@@ -126,7 +126,7 @@ export function waveOptions(members: readonly [AdmittedInstance, ...AdmittedInst
     priority: { priorityKey: priorityKey(priority) },
     staticSummary: title,
     typedSearchAttributes: new TypedSearchAttributes([
-      { key: TASKS, value: members.map(({ task_id }) => task_id) },
+      { key: TASKS, value: members.slice(0, setting.searchable).map(({ task_id }) => task_id) },
       ...placeAttributes(first),
       { key: PRIORITY, value: priority },
     ]),

@@ -4,6 +4,7 @@ import type { AdmittedInstance } from '../commands/admit.ts';
 import { finishInstances } from '../commands/finish-instances.ts';
 import { ended } from '../core/outcome.ts';
 import { isShort } from '../core/run-time.ts';
+import { WAVE_MOST, WAVE_USUAL } from '../core/waves.ts';
 import type { DispatcherDeps } from './deps.ts';
 import type { TemporalLink } from './temporal-link.ts';
 import { isWave, type StartSetting, waveOptions, workflowOptions, workflowType } from './workflow-options.ts';
@@ -26,6 +27,7 @@ export class WorkflowStarter {
   private readonly limit = pLimit(AT_ONCE);
   private readonly busy = new Map<string, Promise<void>>();
   private readonly confirmed = new Map<string, number>();
+  private searchable = WAVE_MOST;
 
   constructor(deps: DispatcherDeps, link: TemporalLink) {
     this.deps = deps;
@@ -87,9 +89,19 @@ export class WorkflowStarter {
       heartbeat_timeout_s: config.HEARTBEAT_TIMEOUT_S,
       eager: first.worker === local_worker?.id,
       short: this.isShort(first),
+      searchable: this.searchable,
     };
     if (isWave(first)) return { type: 'wave', options: waveOptions(members, setting) };
     return { type: workflowType(first.engine), options: workflowOptions(first, setting) };
+  }
+
+  /** For a Temporal whose limits are smaller than the size of waves was set for. */
+  private async startLessSearchable(members: Members): Promise<void> {
+    this.searchable = WAVE_USUAL;
+    this.deps.logger.warn(
+      `Temporal refuses the uuids of ${members.length} tasks in one search attribute: only the first ${WAVE_USUAL} tasks of each wave can be found by OrchTaskIds. Lower WAVE_SIZE, or raise frontend.searchAttributesSizeOfValueLimit`,
+    );
+    await this.startOne(members);
   }
 
   private async failed(members: Members, cause: unknown): Promise<void> {
@@ -99,6 +111,8 @@ export class WorkflowStarter {
       return;
     }
     const text = texts(cause);
+    if (/exceeds size limit/i.test(text) && isWave(members[0]) && this.searchable > WAVE_USUAL)
+      return await this.startLessSearchable(members);
     if (/search attribute/i.test(text)) return await this.deps.ensureSearchAttributes();
     if (!isPermanent(cause)) return this.link.failed(cause);
     this.deps.logger.error({ err: cause, workflow_id }, 'Temporal refuses a workflow');

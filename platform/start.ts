@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Config, loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
+import { WAVE_MOST } from '../core/waves.ts';
 import type { Connections } from './connect.ts';
 import { allOrFirstFailure, bringServers, type Report } from './embedded-servers.ts';
 import { type Endpoints, removeEndpoints, writeEndpoints } from './endpoints.ts';
@@ -20,6 +21,7 @@ async function keepPrograms(supervisor: Supervisor, config: Config, connections:
     TEMPORAL_ADDRESS: connections.temporal_address,
     ...(connections.temporal_ui && { TEMPORAL_UI_URL: connections.temporal_ui }),
     API_PORT: String(port),
+    ...(config.TEMPORAL_ADDRESS === undefined && { WAVE_SIZE: String(config.WAVE_SIZE ?? WAVE_MOST) }),
   };
   const api = `http://${config.HOST === '0.0.0.0' ? '127.0.0.1' : config.HOST}:${port}`;
   await allOrFirstFailure([

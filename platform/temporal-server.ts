@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { EngineError } from '../core/errors.ts';
+import { WAVE_MOST } from '../core/waves.ts';
 import { type Exit, type Running, spawnGuarded } from './guarded-process.ts';
 import { type LogFile, openLogFile } from './log-file.ts';
 import { endOrphan, readQuietly } from './pid-file.ts';
@@ -30,10 +31,18 @@ const READY_MS = 60_000;
 const STARTS = 5;
 const localOf = (host: string): string => (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host);
 
+/** Bytes of one value of a search attribute: the uuids of the largest wave, each with its quotes and comma. */
+const ATTRIBUTE_BYTES = 41 * WAVE_MOST;
+
 /** One task-queue partition keeps order and priority exact; WAL with synchronous=1 survives a killed process and doubles throughput. */
 function argumentsFor(options: TemporalOptions, { port, ui_port }: Ports): string[] {
   const pragmas = ['journal_mode=wal', 'synchronous=1'].flatMap((pragma) => ['--sqlite-pragma', pragma]);
-  const dynamic = ['matching.numTaskqueueReadPartitions=1', 'matching.numTaskqueueWritePartitions=1', 'matching.enableFairness=true'];
+  const dynamic = [
+    'matching.numTaskqueueReadPartitions=1',
+    'matching.numTaskqueueWritePartitions=1',
+    'matching.enableFairness=true',
+    `frontend.searchAttributesSizeOfValueLimit=${ATTRIBUTE_BYTES}`,
+  ];
   return [
     ...['server', 'start-dev', '--ip', options.host, '--port', String(port), '--namespace', options.namespace],
     ...(ui_port === null ? ['--headless'] : ['--ui-port', String(ui_port)]),

@@ -29,7 +29,7 @@ describe('admission of short tasks', () => {
     ctx = await makeWorld(db.em);
     await makeTemplate(db.em, 'quick', { batchable: true, cpu: 0.1 });
     await tookAtMost('quick', 0.05);
-    waves = { held: new Map(), wait_ms: null };
+    waves = { held: new Map(), wait_ms: null, most: 50 };
   });
 
   const tookAtMost = (template: string, p90_s: number) =>

@@ -5,15 +5,20 @@ import { type HeldBack, planStarts, WAVE_LEAST, WAVE_MOST, waveSize } from '../.
 
 test.each([
   [null, 10],
-  [0.01, WAVE_MOST],
-  [1, WAVE_MOST],
-  [1.5, WAVE_MOST / 2],
+  [0.01, 50],
+  [1, 50],
+  [1.5, 25],
   [1.95, 2],
   [2, 1],
   [600, 1],
 ])('tasks of which nine of ten take at most %s s share a workflow with up to %d', (p90_s, size) => {
-  expect(waveSize({ batchable: true, p90_s })).toBe(size);
-  expect(waveSize({ batchable: false, p90_s })).toBe(1);
+  expect(waveSize({ batchable: true, p90_s }, 50)).toBe(size);
+  expect(waveSize({ batchable: false, p90_s }, 50)).toBe(1);
+});
+
+test('what the largest wave is, is a setting', () => {
+  expect([null, 0.5, 1.5].map((p90_s) => waveSize({ batchable: true, p90_s }, WAVE_MOST))).toEqual([10, 200, 100]);
+  expect([null, 0.5, 1.5].map((p90_s) => waveSize({ batchable: true, p90_s }, 8))).toEqual([8, 8, 4]);
 });
 
 const POOL = { name: 'p', status: 'active', total: { cpu_milli: 1e6, memory_mb: 1e6 }, used: { cpu_milli: 0, memory_mb: 0 } };
@@ -55,7 +60,7 @@ function worldOf({ waiting, capacity, load, batchable = true, p90_s = 0.1, now =
 const NONE: HeldBack = new Map();
 const plan = (world: World, held = NONE) => {
   const snapshot = worldOf(world);
-  return planStarts({ snapshot, decisions: decide(snapshot, 200), more: new Set(), held });
+  return planStarts({ snapshot, decisions: decide(snapshot, 200), more: new Set(), held, most: 50 });
 };
 
 test('under a backlog a few freed places are gathered, for a tenth of a second', () => {
@@ -106,7 +111,13 @@ test('every start is made or held back, whole groups together, and none for long
       const more = groups.flatMap(({ unread }, g) => (unread ? [`q\nn${g}`] : []));
       const held = new Map(groups.flatMap(({ since }, g) => (since === null ? [] : [[`q\nn${g}`, now - since] as const])));
       const snapshot = { now, candidates, queues: [{ ...QUEUE, name: 'q', capacity: 100, current_load: load }] } as unknown as Snapshot;
-      const planned = planStarts({ snapshot, decisions: { admissions, refusals } as unknown as Decisions, more: new Set(more), held });
+      const planned = planStarts({
+        snapshot,
+        decisions: { admissions, refusals } as unknown as Decisions,
+        more: new Set(more),
+        held,
+        most: 50,
+      });
       const started = new Set(planned.starts.map(({ uuid }) => uuid));
       for (const [g, { batchable, p90_s, admitted, waiting, unread }] of groups.entries()) {
         const n = [...started].filter((uuid) => uuid.startsWith(`${g}-`)).length;
@@ -114,7 +125,7 @@ test('every start is made or held back, whole groups together, and none for long
         expect(n).toBe(kept === undefined ? admitted : 0);
         if (kept === undefined) continue;
         expect(now - kept).toBeLessThan(100);
-        expect((waiting > 0 || unread) && load > 0 && waveSize({ batchable, p90_s }) >= WAVE_LEAST).toBe(true);
+        expect((waiting > 0 || unread) && load > 0 && waveSize({ batchable, p90_s }, 50) >= WAVE_LEAST).toBe(true);
       }
       expect(planned.wait_ms === null).toBe(planned.held.size === 0);
     }),
