@@ -105,7 +105,8 @@ export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & {
 /** A task as the core wants it, and what its bucket is made from. */
 export type Waiting = Candidate & { shape: BucketShape | null };
 
-const COLUMNS =
+/** The columns of a task that `CANDIDATE` reads. */
+export const COLUMNS =
   't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.user_id, t.rate_key, t.template_version_id, t.batchable';
 
 /** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */
@@ -136,8 +137,8 @@ export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow
 /** A queue that is looked at, and the most that a task may need to have a chance in its pool. */
 export type Line = { queue: string; pool: string; gap: Amount };
 
-const LINES = 'unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) as l(queue, pool, cpu, memory)';
-const lineColumns = (lines: readonly Line[]): unknown[] => [
+export const LINES = 'unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) as l(queue, pool, cpu, memory)';
+export const lineColumns = (lines: readonly Line[]): unknown[] => [
   lines.map(({ queue }) => queue),
   lines.map(({ pool }) => pool),
   lines.map(({ gap }) => gap.cpu_milli / 1000),
