@@ -1,6 +1,6 @@
 import { admit } from '../commands/admit.ts';
 import { finishInstances } from '../commands/finish-instances.ts';
-import { FIRST_IN_LINE, HEADS_OF_GROUPS } from '../commands/snapshot.ts';
+import { firstInLineOf, HEADS_OF_GROUPS } from '../commands/snapshot.ts';
 import { completed } from '../core/outcome.ts';
 import { type Em, query, queryOnce } from '../entities/sql.ts';
 import { type Block, measureBlock } from './block.ts';
@@ -55,7 +55,7 @@ async function passes(worlds: readonly PassWorld[], { begin, rounds }: { begin: 
 
 /** The statements that a pass reads tasks with: the first of each queue, and the head of each need where those are not enough. */
 const PLANS: Record<string, [string, unknown[]]> = {
-  'the first tasks of each queue': [FIRST_IN_LINE, [['q'], ['p'], [1.5], [1_000], 32]],
+  'the first tasks of each queue': [firstInLineOf(32), [JSON.stringify([{ queue: 'q', pool: 'p', cpu: 1.5, memory: 1_000 }])]],
   'the head of each need, where those are not enough': [HEADS_OF_GROUPS, [['q']]],
 };
 

@@ -86,7 +86,7 @@ async function open({ env }: ProductOptions) {
   const shared: Shared = { config, logger, boot_id, keeper, engines: withEmptyEngine(createEngines(config, ID)), fork };
   const client = stubClient(activityDeps(shared, () => dispatcher.poke()));
   const nothing = { temporal_address: '', ensureSearchAttributes: async () => undefined };
-  const dispatcher = new Dispatcher({ ...shared, ...nothing, database_url, client, local_worker: ID });
+  const dispatcher = new Dispatcher({ ...shared, ...nothing, database_url, client, local_worker: { id: ID, expect: () => undefined } });
   const presence = makePresence(shared);
   await presence.register();
   presence.start();

@@ -137,32 +137,30 @@ export const candidateOf = ({ type, cpu_milli, memory_mb, ...row }: CandidateRow
 /** A queue that is looked at, and the most that a task may need to have a chance in its pool. */
 export type Line = { queue: string; pool: string; gap: Amount };
 
-export const LINES = 'unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) as l(queue, pool, cpu, memory)';
-export const lineColumns = (lines: readonly Line[]): unknown[] => [
-  lines.map(({ queue }) => queue),
-  lines.map(({ pool }) => pool),
-  lines.map(({ gap }) => gap.cpu_milli / 1000),
-  lines.map(({ gap }) => gap.memory_mb),
-];
+/** As JSON, whose length the planner never looks at: of arrays it hopes that a plan for just these would be cheaper, and plans at each call. */
+const LINES = 'jsonb_to_recordset($1::jsonb) as l(queue text, pool text, cpu float8, memory float8)';
+const linesJson = (lines: readonly Line[]): string =>
+  JSON.stringify(lines.map(({ queue, pool, gap }) => ({ queue, pool, cpu: gap.cpu_milli / 1000, memory: gap.memory_mb })));
 
 /** Whether a task of the line `l` needs no more than the gap; ordered, so that it is looked up by size, where the first look tells that nothing fits. */
 const FITS = (more: string): string => `(
   select true from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue and t.cpu <= l.cpu::numeric
     and t.memory_mb <= l.memory::int8 ${more} order by t.cpu, t.memory_mb, t.need limit 1) is not null`;
 
-export const FIRST_IN_LINE = `
+/** The depth is part of the text: one plan for any number of rows would have to be a careful one, so each call would be planned anew. */
+export const firstInLineOf = (depth: number): string => `
 with l as materialized (select * from ${LINES}),
 open as materialized (select distinct l.pool from l where ${FITS('')})
 select ${CANDIDATE} from open join l on l.pool = open.pool, lateral (
-  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue order by t.vtime, t.uuid limit $5) t ${RUN_TIMES}`;
+  select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue order by t.vtime, t.uuid limit ${depth}) t ${RUN_TIMES}`;
 
 /** The first tasks of each queue, of those pools in which any waiting task could fit at all: what nearly all passes read. */
 export async function firstInLine(em: Em, lines: readonly Line[], depth: number): Promise<Waiting[]> {
-  return (await query<CandidateRow>(em, FIRST_IN_LINE, [...lineColumns(lines), depth])).map(candidateOf);
+  return (await query<CandidateRow>(em, firstInLineOf(depth), [linesJson(lines)])).map(candidateOf);
 }
 
 const FITS_BEHIND = `select 1 from (select l.*, b.vtime, b.uuid from ${LINES}
-  join unnest($5::text[], $6::float8[], $7::uuid[]) as b(queue, vtime, uuid) on b.queue = l.queue) l
+  join unnest($2::text[], $3::float8[], $4::uuid[]) as b(queue, vtime, uuid) on b.queue = l.queue) l
 where ${FITS('and (t.vtime, t.uuid) > (to_timestamp(l.vtime / 1000)::timestamptz(3), l.uuid)')} limit 1`;
 
 /** Whether behind the last task that was read of each line there is one that needs no more than the gap. */
@@ -172,7 +170,7 @@ export async function fitsBehind(
   last: readonly Pick<Candidate, 'queue' | 'vtime' | 'uuid'>[],
 ): Promise<boolean> {
   const places = [last.map(({ queue }) => queue), last.map(({ vtime }) => vtime), last.map(({ uuid }) => uuid)];
-  return (await query(em, FITS_BEHIND, [...lineColumns(lines), ...places])).length > 0;
+  return (await query(em, FITS_BEHIND, [linesJson(lines), ...places])).length > 0;
 }
 
 /** All tasks of one queue with the same need. */

@@ -4,6 +4,12 @@ import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 
+/**
+ * A worker in the process of the dispatcher, over whose connection `client` works: its workflows start without a round trip. `expect`: the first step of the workflow of
+ * this short instance is in its hands, and will ask for the instance in a moment.
+ */
+export type LocalWorker = { id: string; expect(start: { runid: string; temporal_run_id: string }): void };
+
 /** What the parts of a dispatcher process work with. */
 export type DispatcherDeps = {
   /** A fresh entity manager. */
@@ -15,8 +21,8 @@ export type DispatcherDeps = {
   temporal_address: string;
   /** What schedules may submit. */
   engines: Engines;
-  /** Worker in this same process, over whose connection `client` works: its workflows start without a round trip. Null: none. */
-  local_worker: string | null;
+  /** The worker in this same process, if there is one. */
+  local_worker: LocalWorker | null;
   /** Registers the search attributes of workflows, should Temporal not know them (any more). */
   ensureSearchAttributes(): Promise<void>;
   config: Pick<

@@ -61,8 +61,9 @@ export class WorkflowStarter {
     const [{ workflow_id }] = members;
     const { type, options } = this.workflowOf(members);
     try {
-      await this.deps.client.withDeadline(Date.now() + 10_000, () => this.deps.client.workflow.start(type, options));
+      const started = await this.deps.client.withDeadline(Date.now() + 10_000, () => this.deps.client.workflow.start(type, options));
       this.confirmed.set(workflow_id, performance.now());
+      if (started.eagerlyStarted) this.expect(members, started.firstExecutionRunId);
     } catch (cause) {
       await this.failed(members, cause).catch((error: unknown) => {
         this.deps.logger.warn({ err: error, workflow_id }, 'instances that cannot start could not be ended; tried again');
@@ -70,13 +71,24 @@ export class WorkflowStarter {
     }
   }
 
+  /** What must not run twice is claimed only by the activity itself: that it was claimed is taken for that it began. */
+  private expect(members: Members, temporal_run_id: string): void {
+    const [first] = members;
+    if (isWave(first) || first.at_most_once || !this.isShort(first)) return;
+    this.deps.local_worker?.expect({ runid: first.runid, temporal_run_id });
+  }
+
+  private isShort(instance: AdmittedInstance): boolean {
+    return isShort(instance) && this.deps.engines.byKind(instance.engine)?.on_worker_lost === 'new_instance';
+  }
+
   private workflowOf(members: Members): { type: string; options: WorkflowStartOptions } {
     const [first] = members;
-    const { config, engines, local_worker } = this.deps;
+    const { config, local_worker } = this.deps;
     const setting: StartSetting = {
       heartbeat_timeout_s: config.HEARTBEAT_TIMEOUT_S,
-      eager: first.worker === local_worker,
-      short: isShort(first) && engines.byKind(first.engine)?.on_worker_lost === 'new_instance',
+      eager: first.worker === local_worker?.id,
+      short: this.isShort(first),
     };
     if (isWave(first)) return { type: 'wave', options: waveOptions(members, setting) };
     return { type: workflowType(first.engine), options: workflowOptions(first, setting) };

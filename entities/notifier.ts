@@ -19,13 +19,11 @@ type Wire = { url: string; logger: Logger };
 export function createNotifier({ url, logger }: Wire): Notifier {
   const waiting = new Set<Channel>();
   let client: pg.Client | null = null;
-  let timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
+  let timer: NodeJS.Timeout | null = null;
   let sending = Promise.resolve();
   let sent_at = -Infinity;
 
   const flush = async () => {
-    timer = null;
-    sent_at = performance.now();
     const channels = [...waiting];
     waiting.clear();
     try {
@@ -38,6 +36,8 @@ export function createNotifier({ url, logger }: Wire): Notifier {
     }
   };
   const schedule = () => {
+    timer = null;
+    sent_at = performance.now();
     sending = sending.then(flush);
   };
 
@@ -45,11 +45,11 @@ export function createNotifier({ url, logger }: Wire): Notifier {
     notify(channel) {
       waiting.add(channel);
       const wait_ms = sent_at + COALESCE_MS - performance.now();
-      timer ??= wait_ms > 0 ? setTimeout(schedule, wait_ms) : setImmediate(schedule);
+      if (wait_ms > 0) timer ??= setTimeout(schedule, wait_ms);
+      else schedule();
     },
     async stop() {
-      clearTimeout(timer as NodeJS.Timeout);
-      clearImmediate(timer as NodeJS.Immediate);
+      if (timer) clearTimeout(timer);
       await sending;
       await client?.end().catch(() => undefined);
     },

@@ -1,4 +1,5 @@
 import { type Choice, type Choosing, chooseTasks } from '../../commands/choose-tasks.ts';
+import type { Reach } from '../../commands/fitting-behind.ts';
 import { loadRoom } from '../../commands/snapshot.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { makePool, makeQueue, makeTemplate, makeUser, makeWorker } from '../support/factories.ts';
@@ -84,7 +85,7 @@ async function answerOf(em: Em, options: Partial<Choosing> & { limit: number }):
 }
 
 /** What a round was, and both answers: by the first tasks of each queue, and by all groups. */
-export type Compared = { round: number; depths: number[]; limit: number; simple: Answer; whole: Answer };
+export type Compared = { round: number; depths: number[]; reach: Reach; limit: number; simple: Answer; whole: Answer };
 
 class Undo extends Error {}
 
@@ -98,10 +99,11 @@ export async function compareChoices(
   for (let round = 0; round < rounds; round += 1) {
     const limit = random.pick([1, 3, 200]) ?? 200;
     const depths = random.pick([[2], [2, 5], [7, 9]]) as number[];
+    const reach = { most: random.pick([1, 2, 5]) ?? 2, walk: random.pick([4, 16, 64]) ?? 16 };
     const work = async (tx: Em) => {
       await makeRandomWorld(tx, random);
       const whole = await answerOf(tx, { whole: true, limit });
-      each({ round, depths, limit, whole, simple: await answerOf(tx, { depths, limit }) });
+      each({ round, depths, reach, limit, whole, simple: await answerOf(tx, { depths, reach, limit }) });
       throw new Undo();
     };
     await em
