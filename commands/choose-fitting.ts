@@ -2,11 +2,11 @@ import type { Candidate, Snapshot } from '../core/admission-state.ts';
 import { fits } from '../core/room.ts';
 import type { Em } from '../entities/sql.ts';
 import { fittingBehind, type LineBehind, type Reach } from './fitting-behind.ts';
-import { behindIn, lastRead, openAfter, type Seen, startsBehind } from './line-ends.ts';
+import { behindIn, openAfter, type Seen, startsBehind, whatLacks } from './line-ends.ts';
 import { fitsBehind, type Waiting } from './snapshot.ts';
 
 /** So many that fit are read of each queue, among so many that wait in all of them: to walk further costs more than to look at the head of each need. */
-const REACH: Reach = { most: 32, walk: 4_096 };
+const REACH: Reach = { most: 32, walk: 2_048 };
 
 /** What the first tasks of each queue led to, and the last of each of which there is more. */
 type Sight = Seen & { last: readonly Candidate[] };
@@ -24,28 +24,28 @@ export async function chooseFitting<C>(em: Em, sight: Sight, { limit, reach = RE
   if (!lines) return null;
   const rows = await fittingBehind(em, lines, { ...reach, walk: reach.walk >> Math.ceil(Math.log2(lines.length)) });
   if (rows.length === 0 || rows.some((row) => !lines.some(({ queue, gap }) => queue === row.queue && fits(row.amount, gap)))) return null;
-  const full = lastRead(rows, reach.most);
-  const ends = lines.map(({ queue, last }) => rows.findLast((row) => row.queue === queue) ?? last);
-  const short = lines.filter(({ queue }) => !full.some((row) => row.queue === queue));
-  if (await anyFits(em, short, ends)) return null;
+  const ends = await endsOf(em, { lines, rows, reach });
   const choice = await decide([...sight.snapshot.candidates, ...rows]);
-  const used_up = choice.decisions.admissions.length >= limit;
-  const unsure = ends.filter(({ queue }) =>
-    lines.some((line) => line.queue === queue && (line.old_before !== null || !short.includes(line))),
-  );
-  if (startsBehind(choice, unsure, used_up)) return null;
-  if (used_up) return choice;
-  const { open, lines: left } = openAfter(choice, full);
-  return open.length > 0 && (await fitsBehind(em, left, open)) ? null : choice;
+  if (startsBehind(choice, ends.unsure, choice.decisions.admissions.length >= limit)) return null;
+  return (await whatLacks(em, choice, { last: ends.more, limit })) === 'nothing' ? choice : null;
 }
 
-async function anyFits(em: Em, lines: readonly LineBehind[], ends: readonly Candidate[]): Promise<boolean> {
-  const places = ends.filter(({ queue }) => lines.some((line) => line.queue === queue));
-  return places.length > 0 && (await fitsBehind(em, lines, places));
+type Behind = LineBehind & { last: Candidate };
+
+/**
+ * The last task that was read of each queue: `more`, of those behind which there may be others that fit; `unsure`, also of those behind which there may be one for which
+ * room is kept.
+ */
+async function endsOf(em: Em, { lines, rows, reach }: { lines: Behind[]; rows: Waiting[]; reach: Reach }) {
+  const read = new Map(lines.map((line) => [line, rows.filter(({ queue }) => queue === line.queue)]));
+  const endOf = (line: Behind): Candidate => read.get(line)?.at(-1) ?? line.last;
+  const short = lines.filter((line) => (read.get(line)?.length ?? 0) < reach.most);
+  const more = short.length > 0 && (await fitsBehind(em, short, short.map(endOf))) ? lines : lines.filter((line) => !short.includes(line));
+  return { more: more.map(endOf), unsure: lines.filter((line) => more.includes(line) || line.old_before !== null).map(endOf) };
 }
 
 /** The queues to read on in, each behind the last task that was read; null where a task that does not fit could block a strict queue. */
-function linesBehind({ last, ...seen }: Sight): (LineBehind & { last: Candidate })[] | null {
+function linesBehind({ last, ...seen }: Sight): Behind[] | null {
   const { snapshot, decisions } = seen;
   const { open, lines } = openAfter(seen, last);
   const behind = behindIn(snapshot, last, { across: false });

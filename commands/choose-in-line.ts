@@ -1,10 +1,10 @@
-import type { Candidate, Snapshot } from '../core/admission-state.ts';
+import type { Snapshot } from '../core/admission-state.ts';
 import { roomOf } from '../core/room.ts';
 import type { Em } from '../entities/sql.ts';
 import { chooseFitting } from './choose-fitting.ts';
 import type { Reach } from './fitting-behind.ts';
-import { lastRead, linesOf, openAfter, type Seen, startsBehind } from './line-ends.ts';
-import { firstInLine, fitsBehind, type Waiting } from './snapshot.ts';
+import { lastRead, linesOf, type Seen, whatLacks } from './line-ends.ts';
+import { firstInLine, type Waiting } from './snapshot.ts';
 
 /** How many tasks of each queue are read at first, and then. */
 const DEPTHS = [32, 256];
@@ -29,22 +29,14 @@ export async function chooseInLine<C>(
   room: Snapshot,
   { queues, limit, depths = DEPTHS, reach, decide }: Looking<C>,
 ): Promise<InLine<C> | null> {
-  for (const depth of depths) {
+  for (const [n, depth] of depths.entries()) {
     const choice = await decide(await firstInLine(em, linesOf(queues, roomOf(room), room), depth));
     const last = lastRead(choice.snapshot.candidates, depth);
-    const found = { choice, unread: new Set(last.map(({ queue }) => queue)) };
-    if (last.length === 0) return found;
-    const used_up = choice.decisions.admissions.length >= limit;
-    if (startsBehind(choice, last, used_up)) continue;
-    if (used_up || !(await moreFits(em, choice, last))) return found;
-    const further = depth === depths[0] ? await chooseFitting(em, { ...choice, last }, { limit, reach, decide }) : null;
-    if (further) return { ...found, choice: further };
+    const unread = new Set(last.map(({ queue }) => queue));
+    const lacks = await whatLacks(em, choice, { last, limit });
+    if (lacks === 'nothing') return { choice, unread };
+    const further = lacks === 'more' && n === 0 ? await chooseFitting(em, { ...choice, last }, { limit, reach, decide }) : null;
+    if (further) return { choice: further, unread };
   }
   return null;
-}
-
-/** Whether anything behind what was read could fit into what is left after the admissions. */
-async function moreFits(em: Em, seen: Seen, last: readonly Candidate[]): Promise<boolean> {
-  const { open, lines } = openAfter(seen, last);
-  return open.length > 0 && (await fitsBehind(em, lines, open));
 }

@@ -18,7 +18,7 @@ select ${CANDIDATE} from jsonb_to_recordset($1::jsonb) as l(queue text, cpu floa
     select ${COLUMNS} from tasks t where t.status = 'queued' and not t.parked and not t.throttled and t.queue = l.queue
       and (t.vtime, t.uuid) > (to_timestamp(l.vtime / 1000)::timestamptz(3), l.uuid)
     order by t.vtime, t.uuid limit ${walk}) t
-  where (t.cpu <= l.cpu::numeric and t.memory_mb <= l.memory::int8) or extract(epoch from t.eligible_at)::float8 * 1000 <= l.old_before
+  where (t.cpu <= l.cpu::numeric and t.memory_mb <= l.memory::int8) or t.eligible_at <= to_timestamp(l.old_before / 1000)
   order by t.vtime, t.uuid limit ${most}) t ${RUN_TIMES} order by t.vtime, t.uuid`;
 
 const rowOf = ({ queue, gap, last, old_before }: LineBehind) => ({

@@ -2,7 +2,8 @@ import type { Decisions } from '../core/admission.ts';
 import { type Candidate, GateName, type Snapshot } from '../core/admission-state.ts';
 import { inOrder } from '../core/order.ts';
 import { gapOf, placeOf, type Room, roomOf, take, takeTokens } from '../core/room.ts';
-import type { Line, Waiting } from './snapshot.ts';
+import type { Em } from '../entities/sql.ts';
+import { fitsBehind, type Line, type Waiting } from './snapshot.ts';
 
 /** Candidates, and what was decided about them. */
 export type Seen = { snapshot: Snapshot & { candidates: Waiting[] }; decisions: Decisions };
@@ -56,4 +57,16 @@ function roomAfter(snapshot: Snapshot, { admissions }: Decisions): Room {
     takeTokens(room, candidate, snapshot.now);
   }
   return room;
+}
+
+type End = { last: readonly Candidate[]; limit: number };
+
+/** What keeps the answer from being that of looking at all tasks: `turns`: those that were not read may come before what starts; `more`: they may start as well. */
+export async function whatLacks(em: Em, seen: Seen, { last, limit }: End): Promise<'nothing' | 'turns' | 'more'> {
+  if (last.length === 0) return 'nothing';
+  const used_up = seen.decisions.admissions.length >= limit;
+  if (startsBehind(seen, last, used_up)) return 'turns';
+  if (used_up) return 'nothing';
+  const { open, lines } = openAfter(seen, last);
+  return open.length > 0 && (await fitsBehind(em, lines, open)) ? 'more' : 'nothing';
 }
