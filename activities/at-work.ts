@@ -12,29 +12,66 @@ export type Work<R> = { end: Promise<R>; stop(reason: StopReason): void; sign():
 export type Patience<R> = { patience_ms: number; going_on: R; isDecided(report: R): boolean };
 
 const BEAT_MS = 5_000;
+/** How long the end of work that was begun ahead is kept for the activity that was to ask for it. */
+const KEPT_MS = 10_000;
 
-/** What is at work in this process, by name. Executions that come later, because Temporal lost sight of the first, wait for the same end. */
+/** `expected`: an activity will ask for it; `ended`: it is here only for that. */
+type Entry = { work: Work<unknown>; expected: boolean; ended: boolean };
+
+/**
+ * What is at work in this process, by name. Executions that come later, because Temporal lost sight of the first or because it was begun ahead of them, wait for the
+ * same end.
+ */
 export class WorksAtWork {
-  private readonly deps: ActivityDeps;
-  private readonly works = new Map<string, Work<unknown>>();
+  private readonly deps: Pick<ActivityDeps, 'logger' | 'workflowIsOpen'>;
+  private readonly kept_ms: number;
+  private readonly entries = new Map<string, Entry>();
 
-  constructor(deps: ActivityDeps) {
+  constructor(deps: Pick<ActivityDeps, 'logger' | 'workflowIsOpen'>, kept_ms = KEPT_MS) {
     this.deps = deps;
+    this.kept_ms = kept_ms;
   }
 
   /** The work of this name, which is begun unless it is under way. */
   join<R>(name: string, begin: () => Work<R>): Work<R> {
-    const known = this.works.get(name);
-    if (known) return known as Work<R>;
-    const work = begin();
-    this.works.set(name, work);
-    work.end.catch(() => undefined).finally(() => this.works.delete(name));
-    return work;
+    const known = this.entries.get(name);
+    if (!known) return this.add(name, begin(), false);
+    known.expected = false;
+    this.dropIfDone(name, known);
+    return known.work as Work<R>;
+  }
+
+  /** Begins work that an activity will ask for in a moment, unless it is under way. */
+  beginAhead(name: string, begin: () => Work<unknown>): void {
+    if (this.entries.has(name)) return;
+    this.add(name, begin(), true);
   }
 
   /** Resolves when nothing is at work any more, whether Temporal waits for it or not. */
   async settled(): Promise<void> {
-    while (this.works.size > 0) await Promise.allSettled([...this.works.values()].map(({ end }) => end));
+    const atWork = () => [...this.entries.values()].filter(({ ended }) => !ended).map(({ work }) => work.end);
+    for (let ends = atWork(); ends.length > 0; ends = atWork()) await Promise.allSettled(ends);
+  }
+
+  private add<R>(name: string, work: Work<R>, expected: boolean): Work<R> {
+    const entry: Entry = { work, expected, ended: false };
+    this.entries.set(name, entry);
+    const end = () => {
+      entry.ended = true;
+      this.dropIfDone(name, entry);
+      if (entry.expected) setTimeout(() => this.forget(name, entry), this.kept_ms).unref();
+    };
+    work.end.then(end, end);
+    return work;
+  }
+
+  private forget(name: string, entry: Entry): void {
+    entry.expected = false;
+    this.dropIfDone(name, entry);
+  }
+
+  private dropIfDone(name: string, entry: Entry): void {
+    if (entry.ended && !entry.expected && this.entries.get(name) === entry) this.entries.delete(name);
   }
 
   /**

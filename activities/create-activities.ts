@@ -11,8 +11,14 @@ import { reportOf } from './report-of.ts';
 const INSTANCE_GOES_ON: InstanceReport = { status: 'going_on', code: '' };
 const WAVE_GOES_ON: WaveReport = { status: 'going_on', ended: {} };
 
-/** `settled`: resolves when nothing is at work in this process any more, whether Temporal waits for it or not. Rejects never. */
-export type Activities = { activities: Record<string, unknown>; settled(): Promise<void> };
+/** What has been started under this workflow. `runid`: its instance; null: it is a wave. */
+type Started = { workflow_id: string; temporal_run_id: string; runid: string | null };
+
+/**
+ * `begin`: begins what a workflow is about to ask for, which joins it then. `settled`: resolves when nothing is at work in this process any more, whether Temporal waits
+ * for it or not. Rejects never.
+ */
+export type Activities = { activities: Record<string, unknown>; begin(started: Started): void; settled(): Promise<void> };
 
 /**
  * What workflows may ask this worker for: one activity per engine, named after it, one for waves, and what ends instances where these could not.
@@ -23,13 +29,24 @@ export function createActivities(deps: ActivityDeps, kinds: readonly string[]): 
   const engine = engineActivity(deps, works);
   const engines = Object.fromEntries(kinds.map((kind) => [kind, engine]));
   const ends = { finishInstances: fallbackFinish(deps), finishWave: waveFinish(deps) };
-  return { activities: { ...engines, wave: waveActivity(deps, works), ...ends }, settled: () => works.settled() };
+  return {
+    activities: { ...engines, wave: waveActivity(deps, works), ...ends },
+    begin: (started) => beginAhead(deps, works, started),
+    settled: () => works.settled(),
+  };
 }
 
 /** Number of this execution and its workflow run; `earlier`: executions that Temporal does not count. */
 function executionOf(earlier: number): { execution: number; temporal_run_id: string } {
   const { attempt, workflowExecution } = Context.current().info;
   return { execution: attempt + earlier, temporal_run_id: workflowExecution?.runId ?? '' };
+}
+
+/** The first execution, under the number that the workflow's local activity has. */
+function beginAhead(deps: ActivityDeps, works: WorksAtWork, { workflow_id, temporal_run_id, runid }: Started): void {
+  const execution = { execution: 1, temporal_run_id };
+  if (runid === null) works.beginAhead(workflow_id, () => beginWave(deps, { workflow_id, ...execution }));
+  else works.beginAhead(runid, () => beginInstance(deps, { runid, ...execution }));
 }
 
 function engineActivity(deps: ActivityDeps, works: WorksAtWork): EngineActivity {

@@ -36,6 +36,7 @@ function stubClient(deps: ActivityDeps): Client {
         ? beginInstance(deps, { runid: input.runid, ...execution })
         : beginWave(deps, { workflow_id: input.workflow_id, ...execution });
     work.end.catch((error: unknown) => process.stderr.write(`${error}\n`));
+    return { eagerlyStarted: false };
   };
   const client = {
     workflow: { start },
@@ -86,7 +87,7 @@ async function open({ env }: ProductOptions) {
   const shared: Shared = { config, logger, boot_id, keeper, engines: withEmptyEngine(createEngines(config, ID)), fork };
   const client = stubClient(activityDeps(shared, () => dispatcher.poke()));
   const nothing = { temporal_address: '', ensureSearchAttributes: async () => undefined };
-  const dispatcher = new Dispatcher({ ...shared, ...nothing, database_url, client, local_worker: { id: ID, expect: () => undefined } });
+  const dispatcher = new Dispatcher({ ...shared, ...nothing, database_url, client, local_worker: { id: ID, begin: () => undefined } });
   const presence = makePresence(shared);
   await presence.register();
   presence.start();

@@ -26,7 +26,6 @@ export type AdmittedInstance = {
   name: string;
   priority: number;
   timeout: number;
-  at_most_once: boolean;
   p90_s: number | null;
 };
 
@@ -56,9 +55,9 @@ const MOST_PASSES = 50;
 export async function admit(em: Em, options: AdmitOptions = {}): Promise<AdmittedInstance[]> {
   if (options.waves) options.waves.wait_ms = null;
   const { queues, dirty_keys, token_in_ms } = await waitingQueues(em);
-  if (queues.length === 0) return [];
   if (dirty_keys) await settleKeys(em);
   await passTokensOn(em, token_in_ms, options);
+  if (queues.length === 0) return [];
   const { limit = 200 } = options;
   const admitted: AdmittedInstance[] = [];
   for (let n = 0; n < MOST_PASSES && admitted.length < limit; n += 1) {
@@ -158,7 +157,7 @@ t as (
   from still
   where tasks.uuid = still.uuid and tasks.status || '' = 'queued' and not tasks.parked and tasks.queue = still.queue and tasks.need = still.need
   returning tasks.uuid, tasks.name, tasks.type, tasks.template, tasks.queue, tasks.user_id, tasks.priority, tasks.vtime, tasks.attempt, tasks.cpu, tasks.memory_mb,
-    tasks.timeout, tasks.tags, tasks.due_at, tasks.at_most_once, still.runid, still.worker, still.wave_size),
+    tasks.timeout, tasks.tags, tasks.due_at, still.runid, still.worker, still.wave_size),
 k as (
   select *, row_number() over (g order by vtime, uuid) - 1 as n, count(*) over g as total
   from t window g as (partition by worker, queue, template, user_id, wave_size >= ${WAVE_LEAST})),
@@ -191,7 +190,7 @@ d as (
   delete from admission_decisions where task_id in (
     select task_id from admission_decisions where task_id in (select uuid from t) order by task_id for update skip locked))
 select t.runid, t.uuid as task_id, t.attempt, t.workflow_id, t.worker, t.type as engine, t.queue, q.pool,
-  t.template, u.username as user, t.name, t.priority, t.timeout, t.at_most_once, r.p90_s
+  t.template, u.username as user, t.name, t.priority, t.timeout, r.p90_s
 from s t join queues q on q.name = t.queue join users u on u.id = t.user_id left join template_runtimes r on r.template = t.template`;
 
 /**
@@ -202,7 +201,7 @@ export async function startable(em: Em, options: { older_than_ms: number; limit:
   return await query<AdmittedInstance>(
     em,
     `select i.runid, i.task_id, i.attempt, i.workflow_id, i.worker, t.type as engine, g.queue, g.pool, t.template, u.username as user, t.name,
-       t.priority, i.timeout, t.at_most_once, r.p90_s
+       t.priority, i.timeout, r.p90_s
      from instances i join tasks t on t.uuid = i.task_id join grants g on g.runid = i.runid join users u on u.id = t.user_id
        left join template_runtimes r on r.template = t.template
      where i.status = 'starting' and i.created_at < now() - make_interval(secs => $1)

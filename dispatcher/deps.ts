@@ -4,11 +4,11 @@ import type { Logger } from '../config/logger.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
 
-/**
- * A worker in the process of the dispatcher, over whose connection `client` works: its workflows start without a round trip. `expect`: the first step of the workflow of
- * this short instance is in its hands, and will ask for the instance in a moment.
- */
-export type LocalWorker = { id: string; expect(start: { runid: string; temporal_run_id: string }): void };
+/** A workflow of short work that Temporal has started and whose first step the worker has in hand. `runid`: of its instance; null: it is a wave. */
+export type Begun = { workflow_id: string; temporal_run_id: string; runid: string | null };
+
+/** A worker in the process of the dispatcher, over whose connection `client` works: its workflows start without a round trip. `begin`: begins the work at once. */
+export type LocalWorker = { id: string; begin(start: Begun): void };
 
 /** What the parts of a dispatcher process work with. */
 export type DispatcherDeps = {

@@ -63,7 +63,7 @@ export class WorkflowStarter {
     try {
       const started = await this.deps.client.withDeadline(Date.now() + 10_000, () => this.deps.client.workflow.start(type, options));
       this.confirmed.set(workflow_id, performance.now());
-      if (started.eagerlyStarted) this.expect(members, started.firstExecutionRunId);
+      if (started.eagerlyStarted && this.isShort(members[0])) this.begin(members[0], started.firstExecutionRunId);
     } catch (cause) {
       await this.failed(members, cause).catch((error: unknown) => {
         this.deps.logger.warn({ err: error, workflow_id }, 'instances that cannot start could not be ended; tried again');
@@ -71,11 +71,9 @@ export class WorkflowStarter {
     }
   }
 
-  /** What must not run twice is claimed only by the activity itself: that it was claimed is taken for that it began. */
-  private expect(members: Members, temporal_run_id: string): void {
-    const [first] = members;
-    if (isWave(first) || first.at_most_once || !this.isShort(first)) return;
-    this.deps.local_worker?.expect({ runid: first.runid, temporal_run_id });
+  private begin(first: AdmittedInstance, temporal_run_id: string): void {
+    const { workflow_id, runid } = first;
+    this.deps.local_worker?.begin({ workflow_id, temporal_run_id, runid: isWave(first) ? null : runid });
   }
 
   private isShort(instance: AdmittedInstance): boolean {

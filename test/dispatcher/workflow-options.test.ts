@@ -17,7 +17,6 @@ const instance = {
   name: 'a | name\nwith `markdown` <b>',
   priority: 70,
   timeout: 60,
-  at_most_once: false,
   p90_s: null,
 };
 
