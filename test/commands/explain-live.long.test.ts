@@ -41,10 +41,11 @@ type Said = { uuid: string; at: number; gates: string[]; own: string[]; unseen: 
  * The row that the admission wrote for the head of a task's queue and need, which stands for all of them, and what keeps this one from being a candidate itself. A
  * queue that is full is not searched, so there is no row, and nobody is marked as throttled: then that is why, or the bucket, which comes before. A task that is
  * marked lacks a token only until one comes. Of several tasks of its bucket the first pass after that lets through as many as there are tokens; the others keep the
- * mark, but wait for what these wait for. Before that pass nothing can be said.
+ * mark, but wait for what these wait for. Before that pass nothing can be said. One that is not marked may lack a token as well: where the head of its need
+ * was refused, no pass looks at its bucket, but explain tells that too.
  */
 const OWN = `
-select head.gates, case when t.parked then 'concurrency_key' when x.empty and (t.throttled or x.unsearched) then 'rate_limit'
+select head.gates || case when x.empty and not t.throttled then '[{"gate": "rate_limit"}]'::jsonb else '[]' end as gates, case when t.parked then 'concurrency_key' when x.empty and (t.throttled or x.unsearched) then 'rate_limit'
   when x.unsearched then 'queue_capacity' end as own, t.throttled and not x.empty and b.ready_at <= x.now as unseen
 from tasks t join queues q on q.name = t.queue left join rate_buckets b on b.name = t.rate_key
 left join lateral (
@@ -54,6 +55,8 @@ cross join lateral (
   select clock_timestamp() as now, head.gates is null and q.current_load >= q.capacity as unsearched,
     coalesce(b.full_us - (b.burst - 1) * b.interval_us > extract(epoch from clock_timestamp()) * 1000000, false) as empty) x
 where t.uuid = $1`;
+
+type Own = { gates: Gate[] | null; own: string | null; unseen: boolean | null };
 
 const agrees = ({ gates, own, unseen }: Said): boolean => !unseen && String(gates) === String(own);
 
@@ -107,7 +110,7 @@ describe('explain in a live system', () => {
   async function ask(em: Em, uuid: string): Promise<Said> {
     const operator = users[0] as CommandContext;
     const { gates, estimated_start } = await explainTask({ ...operator, em, actor: { ...operator.actor, role: 'admin' } }, uuid, 60);
-    const [row] = await query<{ gates: Gate[] | null; own: string | null; unseen: boolean | null }>(em, OWN, [uuid]);
+    const [row] = await query<Own>(em, OWN, [uuid]);
     const names = gates.map(({ gate }) => gate);
     // A task that lacks something of its own is no candidate: that is what the admission says of it. The head of its need, whose row there may be, has another turn and other gates.
     const own = row?.own ? [row.own] : (row?.gates ?? []).map(({ gate }) => gate);
