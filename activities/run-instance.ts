@@ -1,5 +1,6 @@
 import type { Claim } from '../commands/claim-instance.ts';
 import { hasRight } from '../commands/context.ts';
+import { holderOf } from '../commands/finish-instances.ts';
 import { ended, type Outcome } from '../core/outcome.ts';
 import type { InstanceReport } from '../core/workflow-contract.ts';
 import type { Engine } from '../engines/define-engine.ts';
@@ -63,13 +64,13 @@ async function conduct(run: EngineRun): Promise<InstanceReport> {
 type Ending = { claim: Claim; execution: number; outcome: Outcome; log_tail: string | null };
 
 async function finish(deps: ActivityDeps, { claim, execution, outcome, log_tail }: Ending): Promise<InstanceReport> {
-  const { runid, policy, retries_used, at_most_once, charged } = claim;
+  const { runid, policy, retries_used, at_most_once, charged, queue } = claim;
   const own = await deps.finisher.finish({
     runid,
     lease_epoch: execution,
     outcome,
     log_tail,
-    ended: { policy, retries_used, at_most_once, charged },
+    ended: { policy, retries_used, at_most_once, charged, holder: holderOf({ queue, worker: deps.worker }) },
   });
   return own ? { status: outcome.status, code: outcome.code } : await reportOf(deps.fork(), runid);
 }

@@ -10,6 +10,7 @@ export type Claim = {
   runid: string;
   task_id: string;
   attempt: number;
+  queue: string;
   template: string;
   engine: string;
   parameters: Record<string, unknown>;
@@ -79,14 +80,14 @@ i as (
     instances.cancel_requested_at, instances.log_lines_cut, instances.start_time, old.status as previous_status),
 t as (
   update tasks set started_at = coalesce(tasks.started_at, clock_timestamp()) from i where uuid = i.task_id
-  returning tasks.template, tasks.type, tasks.parameters, tasks.user_id, tasks.retry_policy, tasks.retries_used, tasks.at_most_once, tasks.quota_cost, i.*),
+  returning tasks.queue, tasks.template, tasks.type, tasks.parameters, tasks.user_id, tasks.retry_policy, tasks.retries_used, tasks.at_most_once, tasks.quota_cost, i.*),
 h as (
   insert into task_history (task_id, runid, subject, from_status, to_status, reason, actor)
   select task_id, runid, 'instance', previous_status, 'running', case when previous_status = 'running' then 'execution ' || lease_epoch end,
     'worker:' || $4
   from i),
 disk as (select ${relaxedCommit('bool_or(at_most_once)')} from t)
-select t.runid, t.task_id, t.attempt, t.template, t.type as engine, t.parameters, t.timeout, t.cpu::float8 as cpu, t.memory_mb,
+select t.runid, t.task_id, t.attempt, t.queue, t.template, t.type as engine, t.parameters, t.timeout, t.cpu::float8 as cpu, t.memory_mb,
   t.user_id::int4 as user_id, u.username, t.previous_status,
   case when u.is_active then jsonb_build_object('role', u.role, 'rights', u.rights) else '{"role": "user", "rights": []}' end as owner,
   t.cancel_requested_at is not null as cancel_requested, t.retry_policy as policy,

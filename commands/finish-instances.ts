@@ -4,7 +4,7 @@ import { type Em, query } from '../entities/sql.ts';
 
 /**
  * One instance that has ended. `lease_epoch` null: whoever holds it (reconciler, cancel, fallback of a workflow). `log_tail`: the last 64 KB of its
- * output. `ended`: what the retry rules need, when the caller knows it from its claim; otherwise it is read. `charged`: its end
+ * output. `ended`: what the retry rules need, and whose counters its grant is in, when the caller knows it from its claim; otherwise it is read. `charged`: its end
  * may change a quota.
  */
 export type FinishItem = {
@@ -12,8 +12,11 @@ export type FinishItem = {
   lease_epoch: number | null;
   outcome: Outcome;
   log_tail?: string | null;
-  ended?: { policy: RetryPolicy; retries_used: number; at_most_once: boolean; charged?: boolean };
+  ended?: { policy: RetryPolicy; retries_used: number; at_most_once: boolean; charged?: boolean; holder: string };
 };
+
+/** Instances of one holder are ended together. */
+export const holderOf = ({ queue, worker }: { queue: string; worker: string }): string => `${queue} ${worker}`;
 
 export type Finished = { runid: string; task_id: string; task_status: string };
 
@@ -67,19 +70,22 @@ function nextStatus(next: NextStep): string {
 }
 
 type Ended = NonNullable<FinishItem['ended']>;
-type Known = Ended & { runid: string; holder: string };
+type Known = Ended & { runid: string };
 
-/** Items with what becomes of their tasks, those of one queue and worker together, but each apart for which others wait; unknown ones are left out. */
+/**
+ * Items with what becomes of their tasks, those of one queue and worker together; unknown ones are left out. Those for which others wait are each apart, where that is
+ * looked up; where it is not, the statement says so and does nothing.
+ */
 async function groupByHolder(em: Em, items: readonly FinishItem[]): Promise<Iterable<Row[]>> {
   const rowOf = (item: FinishItem, ended: Ended): Row => ({ item, next: nextStep(item.outcome, { ...ended, random: Math.random() }) });
-  const [only] = items;
-  if (only?.ended && !only.ended.charged && items.length === 1) return [[rowOf(only, only.ended)]];
-  const known = await lookUp(em, items);
+  const known = items.every(({ ended }) => ended && !ended.charged) ? null : await lookUp(em, items);
   const groups = new Map<string, Row[]>();
   for (const item of items) {
-    const found = known.get(item.runid);
+    const found = known ? known.get(item.runid) : item.ended;
     if (!found) continue;
-    groups.set(found.holder, [...(groups.get(found.holder) ?? []), rowOf(item, item.ended ?? found)]);
+    const group = groups.get(found.holder) ?? [];
+    group.push(rowOf(item, item.ended ?? found));
+    groups.set(found.holder, group);
   }
   return groups.values();
 }

@@ -16,6 +16,7 @@ import { Migration0015ScheduleExclusions } from './0015-schedule-exclusions.ts';
 import { Migration0016Logs } from './0016-logs.ts';
 import { Migration0017QuotaRounds } from './0017-quota-rounds.ts';
 import { Migration0018SlaLooks } from './0018-sla-looks.ts';
+import { Migration0019RoomForUpdates } from './0019-room-for-updates.ts';
 
 /** Every migration, oldest first; a released one is never edited. */
 export const migrations = [
@@ -37,4 +38,5 @@ export const migrations = [
   { name: '0016-logs', class: Migration0016Logs },
   { name: '0017-quota-rounds', class: Migration0017QuotaRounds },
   { name: '0018-sla-looks', class: Migration0018SlaLooks },
+  { name: '0019-room-for-updates', class: Migration0019RoomForUpdates },
 ];

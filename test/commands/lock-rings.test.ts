@@ -55,7 +55,7 @@ describe('commands that lock several rows', () => {
     return uuids.map((uuid) => ({ runid: of(uuid), lease_epoch: null, outcome: outcome('failed') }));
   }
   const end = (items: FinishItem[]) => (em: Em) => finishInstances(em, items, 'worker:w');
-  const final: FinishItem['ended'] = { policy: NO_RETRY, retries_used: 0, at_most_once: false };
+  const final: FinishItem['ended'] = { policy: NO_RETRY, retries_used: 0, at_most_once: false, holder: 'q w' };
 
   it('release what is due by the order of the keys, not of the times', async () => {
     await keyed(ada, 'b', { not_before: '2020-01-02T00:00:00Z' });
