@@ -3,7 +3,7 @@ import type { Snapshot } from '../core/admission-state.ts';
 import { roomFor, roomOf } from '../core/room.ts';
 import type { BucketShape } from '../core/token-bucket.ts';
 import type { Em } from '../entities/sql.ts';
-import { chooseInLine, type InLine } from './choose-in-line.ts';
+import { chooseInLine, type Depths, type InLine } from './choose-in-line.ts';
 import { bucketReader } from './rate-buckets.ts';
 import { type Group, headsOf, headsOfGroups, loadRunning, type RoomRows, type Waiting } from './snapshot.ts';
 import { loadShares } from './user-shares.ts';
@@ -19,9 +19,9 @@ export type Choice = { snapshot: Sight; decisions: Decisions; missing: BucketSha
 
 /**
  * `limit`: most admissions. `lock`: buckets are locked until the transaction ends, as the room is. `whole`: the heads of all groups are read, so that every
- * refusal is known. `depths`: see `chooseInLine`.
+ * refusal is known.
  */
-export type Choosing = { queues: readonly string[]; limit: number; lock: boolean; whole?: boolean; depths?: readonly number[] };
+export type Choosing = Depths & { queues: readonly string[]; limit: number; lock: boolean; whole?: boolean };
 
 const NONE: ReadonlySet<string> = new Set();
 const FIRST_DEPTH = 1;
@@ -33,14 +33,15 @@ const FACTOR = 50;
  * tasks wait. What runs is read only when room is to be kept for a task.
  */
 export async function chooseTasks(em: Em, room: RoomRows, options: Choosing): Promise<Choice> {
-  const { queues, limit, depths, whole = false } = options;
+  const { queues, limit, depths, reach, whole = false } = options;
   const { missing, ...rows } = room;
   const fair = room.queues.filter(({ name, fairness }) => fairness === 'user' && queues.includes(name)).map(({ name }) => name);
   const empty: Sight = { ...rows, candidates: [], running: null, shares: await loadShares(em, fair, room.now) };
   const reader = bucketReader(em, { lock: options.lock, now: room.now });
   const decider: Decider = { em, limit, reader, empty, missing };
   const decideOn = (candidates: Waiting[]): Promise<Choice> => decideWith(decider, candidates);
-  const simple = whole || fair.length > 0 ? null : await chooseInLine<Choice>(em, empty, { queues, limit, depths, decide: decideOn });
+  const simple =
+    whole || fair.length > 0 ? null : await chooseInLine<Choice>(em, empty, { queues, limit, depths, reach, decide: decideOn });
   return simple ? { ...simple.choice, more: groupsOf(simple) } : await chooseByGroup(em, queues, { limit, decide: decideOn });
 }
 
@@ -66,7 +67,7 @@ async function chooseByGroup(
   queues: readonly string[],
   { limit, decide: decideOn }: { limit: number; decide: (candidates: Waiting[]) => Promise<Choice> },
 ): Promise<Choice> {
-  const depths: Depths = new Map();
+  const depths: Read = new Map();
   const { heads, alone } = await headsOfGroups(em, queues);
   for (const group of alone) depths.set(groupKey(group), limit);
   for (let candidates = heads; ; ) {
@@ -79,15 +80,18 @@ async function chooseByGroup(
 }
 
 /** How far each group has been read; those that are not there: `FIRST_DEPTH`. */
-type Depths = Map<string, number>;
+type Read = Map<string, number>;
 
-const depthOf = (depths: Depths, group: Pick<Group, 'queue' | 'need'>): number => depths.get(groupKey(group)) ?? FIRST_DEPTH;
+const depthOf = (depths: Read, group: Pick<Group, 'queue' | 'need'>): number => depths.get(groupKey(group)) ?? FIRST_DEPTH;
 
-/** A group of which more is to be read; there is room for `most` of its tasks, so more than that need not be seen, but for those that lack a token. */
+/**
+ * A group of which more is to be read; `most`: there is room for one less, beside those that lack a token. The one after them cannot start, but room may be kept for it,
+ * or a strict queue wait behind it; it stands for all others.
+ */
 type Short = { group: Group; most: number };
 
 /** Groups of which everything that was read starts or lacks a token, and of which there may be more. */
-function usedUp({ snapshot, decisions: { admissions, dry } }: Choice, depths: Depths): Short[] {
+function usedUp({ snapshot, decisions: { admissions, dry } }: Choice, depths: Read): Short[] {
   const room = roomOf(snapshot);
   const starts = new Set(admissions.map(({ uuid }) => uuid));
   const isDry = ({ bucket }: Waiting): boolean => bucket !== null && dry.has(bucket);
@@ -96,11 +100,11 @@ function usedUp({ snapshot, decisions: { admissions, dry } }: Choice, depths: De
     .filter(({ first, members }) => members.length >= depthOf(depths, first) && members.every((one) => starts.has(one.uuid) || isDry(one)))
     .map(({ first, members }) => ({
       group: { queue: first.queue, need: first.need, amount: first.amount },
-      most: roomFor(first, room) + members.filter(isDry).length,
+      most: roomFor(first, room) + members.filter(isDry).length + 1,
     }));
 }
 
-type Deepening = { short: readonly Short[]; depths: Depths; limit: number };
+type Deepening = { short: readonly Short[]; depths: Read; limit: number };
 
 /** Reads the groups that were used up further, all to the same depth. */
 async function deepened(em: Em, candidates: readonly Waiting[], { short, depths, limit }: Deepening): Promise<Waiting[]> {

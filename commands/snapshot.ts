@@ -107,7 +107,8 @@ export type CandidateRow = Omit<Candidate, 'amount' | 'engine' | 'key'> & {
 /** A task as the core wants it, and what its bucket is made from. */
 export type Waiting = Candidate & { shape: BucketShape | null };
 
-const COLUMNS =
+/** The columns of a task that `CANDIDATE` reads. */
+export const COLUMNS =
   't.uuid, t.queue, t.need, t.type, t.cpu, t.memory_mb, t.timeout, t.template, t.vtime, t.eligible_at, t.user_id, t.rate_key, t.template_version_id, t.batchable';
 
 /** What a candidate is made of; `t` is the task, to which `RUN_TIMES` is joined. */

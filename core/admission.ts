@@ -12,13 +12,14 @@ export type Refusal = { uuid: string; queue: string; need: string; gates: Gate[]
 
 /**
  * `wants_running`: room is to be kept for a task, and the snapshot does not say what runs; decide again with it. `dry`: buckets of templates that had no token for a
- * task that was looked at.
+ * task that was looked at. `blocked`: strict queues of which a task waits that was looked at: nothing behind it may start.
  */
 export type Decisions = {
   admissions: Admission[];
   refusals: Refusal[];
   reservations: Reservation[];
   dry: ReadonlySet<string>;
+  blocked: ReadonlySet<string>;
   wants_running: boolean;
 };
 
@@ -30,7 +31,7 @@ export const pinnedNeed = (need: string, worker: string | null): string => (work
 
 const PIN = '|on ';
 
-type Pass = Omit<Decisions, 'dry'> & {
+type Pass = Omit<Decisions, 'dry' | 'blocked'> & {
   dry: Set<string>;
   snapshot: Snapshot;
   room: Room;
@@ -53,9 +54,10 @@ export const groupKey = ({ queue, need }: { queue: string; need: string }): stri
  * @param limit most admissions in one pass
  */
 export function decide(snapshot: Snapshot, limit: number): Decisions {
-  const { admissions, refusals, reservations, dry, wants_running, ...pass } = wholePass(snapshot, limit);
-  const next = afterPass({ admissions, refusals, ...pass });
-  if (!next || admissions.length >= limit) return { admissions, refusals, reservations, dry, wants_running };
+  const pass = wholePass(snapshot, limit);
+  const { admissions, refusals, reservations, dry, blocked_lines: blocked, wants_running } = pass;
+  const next = afterPass(pass);
+  if (!next || admissions.length >= limit) return { admissions, refusals, reservations, dry, blocked, wants_running };
   const rest = decide(next, limit - admissions.length);
   return { ...rest, admissions: [...admissions, ...rest.admissions], dry: new Set([...dry, ...rest.dry]) };
 }

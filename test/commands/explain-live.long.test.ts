@@ -31,27 +31,41 @@ const KINDS: Kind[] = [
 ];
 const workOf = new Map(KINDS.map(({ name, work_ms }) => [name, work_ms]));
 
-/** What was said about a task: by explain, and by the admission's own row. */
-type Said = { uuid: string; at: number; gates: string[]; own: string[]; estimate: number | null };
+/** How often at most the same is asked, each time after a decision of its own. Nothing ends meanwhile, so the pool is soon full, and tokens that come start nothing more. */
+const MOST_ASKED = 6;
+
+/** What was said about a task: by explain, and by the admission's own row. `unseen`: its token has come since the last pass, which so knows nothing of it yet. */
+type Said = { uuid: string; at: number; gates: string[]; own: string[]; unseen: boolean; estimate: number | null };
 
 /**
  * The row that the admission wrote for the head of a task's queue and need, which stands for all of them, and what keeps this one from being a candidate itself. A
- * queue that is full is not searched, so there is no row: then that is why.
+ * queue that is full is not searched, so there is no row, and nobody is marked as throttled: then that is why, or the bucket, which comes before. A task that is
+ * marked lacks a token only until one comes. Of several tasks of its bucket the first pass after that lets through as many as there are tokens; the others keep the
+ * mark, but wait for what these wait for. Before that pass nothing can be said. One that is not marked may lack a token as well: where the head of its need
+ * was refused, no pass looks at its bucket, but explain tells that too.
  */
 const OWN = `
-select head.gates, case when t.parked then 'concurrency_key' when t.throttled then 'rate_limit'
-  when head.gates is null and q.current_load >= q.capacity then 'queue_capacity' end as own
-from tasks t join queues q on q.name = t.queue
+select head.gates || case when x.empty and not t.throttled then '[{"gate": "rate_limit"}]'::jsonb else '[]' end as gates, case when t.parked then 'concurrency_key' when x.empty and (t.throttled or x.unsearched) then 'rate_limit'
+  when x.unsearched then 'queue_capacity' end as own, t.throttled and not x.empty and b.ready_at <= x.now as unseen
+from tasks t join queues q on q.name = t.queue left join rate_buckets b on b.name = t.rate_key
 left join lateral (
   select d.gates from tasks h join admission_decisions d on d.task_id = h.uuid
   where h.queue = t.queue and h.need = t.need and h.status = 'queued' and not h.parked and not h.throttled order by h.vtime, h.uuid limit 1) head on true
+cross join lateral (
+  select clock_timestamp() as now, head.gates is null and q.current_load >= q.capacity as unsearched,
+    coalesce(b.full_us - (b.burst - 1) * b.interval_us > extract(epoch from clock_timestamp()) * 1000000, false) as empty) x
 where t.uuid = $1`;
+
+type Own = { gates: Gate[] | null; own: string | null; unseen: boolean | null };
+
+const agrees = ({ gates, own, unseen }: Said): boolean => !unseen && String(gates) === String(own);
 
 const sorted = (gates: readonly string[]): string[] => [...new Set(gates)].sort();
 
 describe('explain in a live system', () => {
   let db: TestDatabase;
   let users: CommandContext[];
+  let asked_again = 0;
   beforeAll(async () => {
     db = await createTestDatabase();
     await makePool(db.em, 'p', { cpu: 10, memory_mb: 100_000 });
@@ -96,7 +110,7 @@ describe('explain in a live system', () => {
   async function ask(em: Em, uuid: string): Promise<Said> {
     const operator = users[0] as CommandContext;
     const { gates, estimated_start } = await explainTask({ ...operator, em, actor: { ...operator.actor, role: 'admin' } }, uuid, 60);
-    const [row] = await query<{ gates: Gate[] | null; own: string | null }>(em, OWN, [uuid]);
+    const [row] = await query<Own>(em, OWN, [uuid]);
     const names = gates.map(({ gate }) => gate);
     // A task that lacks something of its own is no candidate: that is what the admission says of it. The head of its need, whose row there may be, has another turn and other gates.
     const own = row?.own ? [row.own] : (row?.gates ?? []).map(({ gate }) => gate);
@@ -106,20 +120,24 @@ describe('explain in a live system', () => {
       at: Date.now(),
       gates: sorted(shown),
       own: sorted(own),
+      unseen: row?.unseen ?? false,
       estimate: estimated_start === null ? null : Date.parse(estimated_start),
     };
   }
 
-  /** Asks about tasks chosen by chance, with nothing happening between the decision and the question; but time goes on, so a token may come: then once more. */
+  /** Asks about tasks chosen by chance, with nothing happening between the decision and the question; but time goes on, so a token may come: then decides and asks anew. */
   async function look(plant: Plant, random: Random): Promise<Said[]> {
     await decide(plant);
     const waiting = await query<{ uuid: string }>(plant.em(), `select uuid from tasks where status = 'queued' order by uuid`);
     const said: Said[] = [];
     for (const { uuid } of Array.from({ length: EACH }, () => random.pick(waiting) as { uuid: string })) {
-      const first = await ask(plant.em(), uuid);
-      const agrees = String(first.gates) === String(first.own);
-      if (!agrees) await decide(plant);
-      said.push(agrees ? first : await ask(plant.em(), uuid));
+      let answer = await ask(plant.em(), uuid);
+      for (let asked = 1; asked < MOST_ASKED && !agrees(answer); asked += 1) {
+        asked_again += 1;
+        await decide(plant);
+        answer = await ask(plant.em(), uuid);
+      }
+      said.push(answer);
     }
     return said;
   }
@@ -149,9 +167,12 @@ describe('explain in a live system', () => {
       await plant.close();
     }
     report(said, await startsOf(db.em as Em, said));
+    process.stdout.write(`explain: asked again ${asked_again} times, as time had gone on\n`);
     expect(plant.faults).toEqual([]);
     expect(said.length).toBe(MOMENTS * EACH);
-    for (const { uuid, gates, own } of said) expect({ seed, uuid, gates }).toEqual({ seed, uuid, gates: own });
+    expect(asked_again).toBeLessThan(said.length / 10);
+    for (const { uuid, gates, own, unseen } of said)
+      expect({ seed, uuid, gates, unseen }).toEqual({ seed, uuid, gates: own, unseen: false });
   }, 300_000);
 });
 

@@ -1,7 +1,9 @@
 import { type Choice, type Choosing, chooseTasks } from '../../commands/choose-tasks.ts';
+import type { Reach } from '../../commands/fitting-behind.ts';
 import { loadRoom } from '../../commands/snapshot.ts';
 import { type Em, query } from '../../entities/sql.ts';
 import { makePool, makeQueue, makeTemplate, makeUser, makeWorker } from '../support/factories.ts';
+import { rewriting } from '../support/statements.ts';
 import { type Random, randomFrom } from './chaos/random.ts';
 
 const QUEUES = ['a', 'b', 'c', 'd'];
@@ -37,12 +39,13 @@ async function makeRoom(em: Em, random: Random): Promise<void> {
     for (const [n, engines] of [['empty', 'other'], ['empty']].entries())
       await makeWorker(em, `${pool}${n}`, { pool, cpu: random.between(2, 5), memory_mb: 2_500, engines });
   }
+  const policies = random.chance(0.5) ? ['backfill', 'backfill', 'strict', 'best_effort'] : ['backfill', 'best_effort'];
   for (const name of QUEUES) {
     const priority = random.pick([50, 50, 60]) ?? 50;
     await makeQueue(em, name, { pool: name === 'd' ? 'r' : 'p', capacity: random.between(4, 8), priority });
     await query(em, `update queues set policy = $2, reserve_after_s = $3, strict_priority = $4 where name = $1`, [
       name,
-      random.pick(['backfill', 'backfill', 'strict', 'best_effort']),
+      random.pick(policies),
       random.pick([0, 60, 600]),
       random.chance(0.1),
     ]);
@@ -53,7 +56,7 @@ async function makeTasks(em: Em, random: Random): Promise<void> {
   const running = Array.from({ length: random.between(0, 4) }, () => random.pick(QUEUES));
   await query(em, RUN, [running, running.map(() => random.pick([0.25, 0.5]))]);
   await query(em, COUNT);
-  const tasks = Array.from({ length: random.between(0, 60) }, () => random.pick(QUEUES));
+  const tasks = Array.from({ length: random.between(0, 80) }, () => random.pick(QUEUES));
   const column = <T>(value: () => T): T[] => tasks.map(value);
   const largest = random.pick([1, 4, 9]) ?? 1;
   await query(em, FILL, [
@@ -75,16 +78,23 @@ async function makeRandomWorld(em: Em, random: Random): Promise<void> {
   await makeTasks(em, random);
 }
 
-type Answer = { choice: Choice; starts: string[] };
+/** `by`: what had to be read for it, at last. */
+export type Answer = { choice: Choice; starts: string[]; by: 'line' | 'fitting' | 'groups' };
 
-async function answerOf(em: Em, options: Partial<Choosing> & { limit: number }): Promise<Answer> {
-  const room = await loadRoom(em, QUEUES, { lock: false, lost_after_s: 60 });
-  const choice = await chooseTasks(em, room, { queues: QUEUES, lock: false, ...options });
-  return { choice, starts: choice.decisions.admissions.map(({ uuid, worker }) => `${uuid} ${worker}`).sort() };
+export async function answerOf(em: Em, options: Partial<Choosing> & { limit: number }): Promise<Answer> {
+  let by: Answer['by'] = 'line';
+  const noting = rewriting(em, (sql) => {
+    if (sql.includes('with recursive line')) by = 'groups';
+    else if (sql.includes('old_before')) by = 'fitting';
+    return sql;
+  });
+  const room = await loadRoom(noting, QUEUES, { lock: false, lost_after_s: 60 });
+  const choice = await chooseTasks(noting, room, { queues: QUEUES, lock: false, ...options });
+  return { choice, starts: choice.decisions.admissions.map(({ uuid, worker }) => `${uuid} ${worker}`).sort(), by };
 }
 
 /** What a round was, and both answers: by the first tasks of each queue, and by all groups. */
-export type Compared = { round: number; depths: number[]; limit: number; simple: Answer; whole: Answer };
+export type Compared = { round: number; depths: number[]; reach: Reach; limit: number; simple: Answer; whole: Answer };
 
 class Undo extends Error {}
 
@@ -98,10 +108,11 @@ export async function compareChoices(
   for (let round = 0; round < rounds; round += 1) {
     const limit = random.pick([1, 3, 200]) ?? 200;
     const depths = random.pick([[2], [2, 5], [7, 9]]) as number[];
+    const reach = { most: random.pick([1, 2, 5]) ?? 2, walk: random.pick([4, 16, 64]) ?? 16 };
     const work = async (tx: Em) => {
       await makeRandomWorld(tx, random);
       const whole = await answerOf(tx, { whole: true, limit });
-      each({ round, depths, limit, whole, simple: await answerOf(tx, { depths, limit }) });
+      each({ round, depths, reach, limit, whole, simple: await answerOf(tx, { depths, reach, limit }) });
       throw new Undo();
     };
     await em

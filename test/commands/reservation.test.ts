@@ -89,6 +89,27 @@ describe('the head of a line', () => {
     expect(await started()).toEqual([elsewhere.uuid]);
   });
 
+  it('is passed by nothing in a strict queue either where one just like it has started before it in the same pass', async () => {
+    await sql(`update queues set policy = 'strict'`);
+    await makeTemplate(db.em, 'large', { cpu: 3 });
+    const first = await submitOne(ctx, { template: 'large', priority: 70 });
+    await submitOne(ctx, { template: 'large', priority: 60 });
+    await submitOne(ctx);
+    expect(await started()).toEqual([first.uuid]);
+  });
+
+  it('has room kept for it, also where one just like it has started before it in the same pass', async () => {
+    await submitOne(ctx, { timeout: 100 });
+    await started();
+    await makeTemplate(db.em, 'large', { cpu: 2 });
+    const first = await submitOne(ctx, { template: 'large', priority: 70, timeout: 1000 });
+    const second = await submitOne(ctx, { template: 'large', priority: 60 });
+    await waited(second.uuid, 121);
+    await waited(first.uuid, 121);
+    await submitOne(ctx, { timeout: 1000 });
+    expect(await started()).toEqual([first.uuid]);
+  });
+
   it('lets pass what is over before room is free for it, by its time-out, and tells others why they wait', async () => {
     await submit(ctx, { timeout: 1000 }, 3);
     await started();

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { runScheduled } from './scheduled/run-scheduled.ts';
 
 const RUNS = 200;
-const COMMANDS = 40;
+const COMMANDS = 60;
 
 /** Seeds that failed once; they are run first, for ever. */
 const REGRESSIONS = fileURLToPath(new URL('./scheduled/regressions.json', import.meta.url));

@@ -25,6 +25,8 @@ const contextFor = (chaos: Chaos, random: Random): CommandContext => ({
   request_id: null,
 });
 
+const operatorOf = (chaos: Chaos): CommandContext['actor'] => chaos.users.at(-1) as CommandContext['actor'];
+
 /** As a dispatcher does from time to time beside its passes. */
 const keepBooks: Action = async (chaos) => {
   await sampleShares(chaos.em());
@@ -85,8 +87,9 @@ const cancelSome: Action = async (chaos, random) => {
   const uuids = [...new Set(Array.from({ length: random.between(2, 4) }, () => someTask(chaos, random)))].filter(
     (uuid) => uuid !== undefined,
   );
-  const actor = chaos.users.at(-1) as CommandContext['actor'];
-  await chaos.em().transactional((tx) => cancelTasks({ em: tx as Em, actor, request_id: null }, uuids.toSorted(), 'chaos'));
+  await chaos
+    .em()
+    .transactional((tx) => cancelTasks({ em: tx as Em, actor: operatorOf(chaos), request_id: null }, uuids.toSorted(), 'chaos'));
   count(chaos, 'cancelled several');
 };
 
@@ -94,13 +97,15 @@ const retry: Action = async (chaos, random) => {
   const ended = await query<{ uuid: string }>(chaos.em(), `select uuid from tasks where status in ('failed', 'cancelled') limit 20`);
   const uuid = random.chance(0.8) ? random.pick(ended)?.uuid : someTask(chaos, random);
   if (!uuid) return;
-  await retryTask(contextFor(chaos, random), uuid);
+  // Of others’ tasks a user is told that there are none: mostly somebody asks who may.
+  const ctx = contextFor(chaos, random);
+  await retryTask(random.chance(0.3) ? ctx : { ...ctx, actor: operatorOf(chaos) }, uuid);
   count(chaos, 'retried');
 };
 
 /** Tasks that wait for up to three of late, in any condition. */
 const sendAfter: Action = async (chaos, random) => {
-  const ctx: CommandContext = { ...contextFor(chaos, random), actor: chaos.users.at(-1) as CommandContext['actor'] };
+  const ctx: CommandContext = { ...contextFor(chaos, random), actor: operatorOf(chaos) };
   const upstreams = new Set(
     Array.from({ length: random.between(1, 3) }, () => someTask(chaos, random)).filter((uuid) => uuid !== undefined),
   );

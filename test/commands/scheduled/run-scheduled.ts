@@ -17,7 +17,7 @@ const { dispatch, release, send, sendAfter, cancel, cancelSome, retry, control, 
 /** What each kind of actor does. An end may be delivered twice, late, or for somebody else's instance; so may a claim. */
 const PARTS: Record<string, Action[]> = {
   dispatcher: [dispatch, dispatch, dispatch, release],
-  client: [send, send, cancel, retry, sendAfter, control, cancelSome],
+  client: [send, send, cancel, cancel, retry, sendAfter, control, cancelSome],
   worker: [take, take, finish, finish, heartbeat],
   operator: [operate, sweep],
 };
