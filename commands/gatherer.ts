@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 type GathererOptions<Item, Result> = {
   /** Does them all in one transaction, in any order; answers in the order of the items. */
   run(items: Item[]): Promise<Result[]>;
-  /** How many at most make a group; 100 unless said otherwise. */
+  /** How many at most make a group; 200 unless said otherwise. */
   most?: number;
   /** Whether so much is going on that waiting a moment for others pays; absent: never. */
   crowded?(): boolean;
@@ -11,7 +11,7 @@ type GathererOptions<Item, Result> = {
   again?(cause: unknown): boolean;
 };
 
-const BATCH = 100;
+const BATCH = 200;
 /** What one transaction costs is shared by all that come within this time, and in a crowd nobody notices the wait. */
 const GATHER_MS = 20;
 /** So many need not wait for more. */
