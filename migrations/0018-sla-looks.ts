@@ -1,5 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
-import { AT_RISK, HALTED, SLA_CLOCKS } from './0008-clocks.ts';
+import { HALTED } from './0008-clock-life.ts';
+import { AT_RISK, SLA_CLOCKS } from './0008-clocks.ts';
 
 const RESTING = 'c.paused_at is not null and c.stopped_at is null';
 /** So many at a time. */
