@@ -53,6 +53,11 @@ export class WorksAtWork {
     for (let ends = atWork(); ends.length > 0; ends = atWork()) await Promise.allSettled(ends);
   }
 
+  /** Also what was begun ahead and has no lease yet. */
+  stopAll(reason: StopReason): void {
+    for (const { work, ended } of this.entries.values()) if (!ended) work.stop(reason);
+  }
+
   private add<R>(name: string, work: Work<R>, expected: boolean): Work<R> {
     const entry: Entry = { work, expected, ended: false };
     this.entries.set(name, entry);

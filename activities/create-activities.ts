@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { type FinishItem, finishInstances } from '../commands/finish-instances.ts';
 import type { EngineActivity, FallbackFinish, InstanceReport, WaveActivity, WaveFinish, WaveReport } from '../core/workflow-contract.ts';
+import type { StopReason } from '../engines/define-engine.ts';
 import { WorksAtWork } from './at-work.ts';
 import { beginInstance } from './begin-instance.ts';
 import { beginWave, liveMembers, waveReport } from './begin-wave.ts';
@@ -16,9 +17,14 @@ type Started = { workflow_id: string; temporal_run_id: string; runid: string | n
 
 /**
  * `begin`: begins what a workflow is about to ask for, which joins it then. `settled`: resolves when nothing is at work in this process any more, whether Temporal waits
- * for it or not. Rejects never.
+ * for it or not; rejects never. `stopAll`: tells all of it to stop.
  */
-export type Activities = { activities: Record<string, unknown>; begin(started: Started): void; settled(): Promise<void> };
+export type Activities = {
+  activities: Record<string, unknown>;
+  begin(started: Started): void;
+  stopAll(reason: StopReason): void;
+  settled(): Promise<void>;
+};
 
 /**
  * What workflows may ask this worker for: one activity per engine, named after it, one for waves, and what ends instances where these could not.
@@ -32,6 +38,7 @@ export function createActivities(deps: ActivityDeps, kinds: readonly string[]): 
   return {
     activities: { ...engines, wave: waveActivity(deps, works), ...ends },
     begin: (started) => beginAhead(deps, works, started),
+    stopAll: (reason) => works.stopAll(reason),
     settled: () => works.settled(),
   };
 }

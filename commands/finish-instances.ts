@@ -36,12 +36,19 @@ export async function finishInstances(em: Em, items: readonly FinishItem[], acto
 
 type Row = { item: FinishItem; next: NextStep };
 
-/** One at a time where somebody has begun to wait for one of several since they were looked up. */
+/** Where somebody waits for one of several, that one goes apart. */
 async function finishGroup(em: Em, rows: readonly Row[], actor: string): Promise<Finished[]> {
   const finished = await finishRows(em, rows, actor);
   if (!finished.some(({ task_id }) => task_id === null)) return finished;
+  const known = await lookUp(
+    em,
+    rows.map(({ item }) => item),
+  );
+  const groups = [...Map.groupBy(rows, ({ item }) => known.get(item.runid)?.holder).values()];
+  // Nobody was seen to wait any more, or not yet: then nothing is left but to end each by itself.
+  const parts = groups.length > 1 ? groups : rows.map((row) => [row]);
   const each: Finished[] = [];
-  for (const row of rows) each.push(...(await finishRows(em, [row], actor)));
+  for (const part of parts) each.push(...(await finishGroup(em, part, actor)));
   return each;
 }
 

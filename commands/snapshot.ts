@@ -70,8 +70,8 @@ const shapeOfQueue = ({ name, rate_limit }: QueueRow): BucketShape[] =>
   rate_limit ? [bucketShape(queueBucket(name), rate_limit, null)] : [];
 
 /**
- * Queues in which a task waits and may start as far as they are concerned, by a skip scan: the cost depends on the number of queues, not of tasks. One that is full or on
- * hold now is looked at again when that changes, so it need not be locked. `dirty_keys`: concurrency keys have to be
+ * Queues in which a task waits, by a skip scan: the cost depends on the number of queues, not of tasks. None where all of them are full or on hold: they are looked at again
+ * when that changes, and need not be locked for that. Where one is open, the others count too, for what they say about turns. `dirty_keys`: concurrency keys have to be
  * settled before anything is chosen. `token_in_ms`: when the first bucket is to be looked at for which tasks wait; null: none.
  */
 export async function waitingQueues(em: Em): Promise<{ queues: string[]; dirty_keys: boolean; token_in_ms: number | null }> {
@@ -82,7 +82,7 @@ export async function waitingQueues(em: Em): Promise<{ queues: string[]; dirty_k
        union all
        select n.queue from q, lateral (select queue from tasks where status = 'queued' and queue > q.queue order by queue limit 1) n)
      select queue, null::float8 as token_in_ms from q
-     where exists (select 1 from queues where name = q.queue and status <> 'hold' and current_load < capacity)
+     where exists (select 1 from q o join queues on queues.name = o.queue where queues.status <> 'hold' and queues.current_load < queues.capacity)
      union all select null, null from (select key from concurrency_keys where dirty order by key limit 1) dirty
      union all select null, extract(epoch from ready_at - clock_timestamp())::float8 * 1000 from (
        select ready_at from rate_buckets where ready_at is not null order by ready_at limit 1) token`,

@@ -58,16 +58,17 @@ export class WorkflowStarter {
     for (const workflow_id of this.confirmed.keys()) if (!this.isConfirmed(workflow_id)) this.confirmed.delete(workflow_id);
   }
 
-  private async startOne(members: Members): Promise<void> {
+  /** @param searchable of a wave, the tasks that Temporal is told of */
+  private async startOne(members: Members, searchable = this.searchable): Promise<void> {
     if (!this.link.up) return;
     const [{ workflow_id }] = members;
-    const { type, options } = this.workflowOf(members);
+    const { type, options } = this.workflowOf(members, searchable);
     try {
       const started = await this.deps.client.withDeadline(Date.now() + 10_000, () => this.deps.client.workflow.start(type, options));
       this.confirmed.set(workflow_id, performance.now());
       if (started.eagerlyStarted && this.isShort(members[0])) this.begin(members[0], started.firstExecutionRunId);
     } catch (cause) {
-      await this.failed(members, cause).catch((error: unknown) => {
+      await this.failed(members, cause, searchable).catch((error: unknown) => {
         this.deps.logger.warn({ err: error, workflow_id }, 'instances that cannot start could not be ended; tried again');
       });
     }
@@ -82,14 +83,14 @@ export class WorkflowStarter {
     return isShort(instance) && this.deps.engines.byKind(instance.engine)?.on_worker_lost === 'new_instance';
   }
 
-  private workflowOf(members: Members): { type: string; options: WorkflowStartOptions } {
+  private workflowOf(members: Members, searchable: number): { type: string; options: WorkflowStartOptions } {
     const [first] = members;
     const { config, local_worker } = this.deps;
     const setting: StartSetting = {
       heartbeat_timeout_s: config.HEARTBEAT_TIMEOUT_S,
       eager: first.worker === local_worker?.id,
       short: this.isShort(first),
-      searchable: this.searchable,
+      searchable,
     };
     if (isWave(first)) return { type: 'wave', options: waveOptions(members, setting) };
     return { type: workflowType(first.engine), options: workflowOptions(first, setting) };
@@ -97,22 +98,22 @@ export class WorkflowStarter {
 
   /** For a Temporal whose limits are smaller than the size of waves was set for. */
   private async startLessSearchable(members: Members): Promise<void> {
+    if (this.searchable > WAVE_USUAL)
+      this.deps.logger.warn(
+        `Temporal refuses the uuids of ${members.length} tasks in one search attribute: only the first ${WAVE_USUAL} tasks of each wave can be found by OrchTaskIds. Lower WAVE_SIZE, or raise frontend.searchAttributesSizeOfValueLimit`,
+      );
     this.searchable = WAVE_USUAL;
-    this.deps.logger.warn(
-      `Temporal refuses the uuids of ${members.length} tasks in one search attribute: only the first ${WAVE_USUAL} tasks of each wave can be found by OrchTaskIds. Lower WAVE_SIZE, or raise frontend.searchAttributesSizeOfValueLimit`,
-    );
     await this.startOne(members);
   }
 
-  private async failed(members: Members, cause: unknown): Promise<void> {
+  private async failed(members: Members, cause: unknown, searchable: number): Promise<void> {
     const [{ workflow_id }] = members;
     if (cause instanceof WorkflowExecutionAlreadyStartedError) {
       this.confirmed.set(workflow_id, performance.now());
       return;
     }
     const text = texts(cause);
-    if (/exceeds size limit/i.test(text) && isWave(members[0]) && this.searchable > WAVE_USUAL)
-      return await this.startLessSearchable(members);
+    if (/exceeds size limit/i.test(text) && isWave(members[0]) && searchable > WAVE_USUAL) return await this.startLessSearchable(members);
     if (/search attribute/i.test(text)) return await this.deps.ensureSearchAttributes();
     if (!isPermanent(cause)) return this.link.failed(cause);
     this.deps.logger.error({ err: cause, workflow_id }, 'Temporal refuses a workflow');

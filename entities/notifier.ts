@@ -26,6 +26,7 @@ export function createNotifier({ url, logger }: Wire): Notifier {
   const flush = async () => {
     const channels = [...waiting];
     waiting.clear();
+    if (channels.length === 0) return;
     try {
       client ??= await connectNotifier(url, () => {
         client = null;
@@ -36,6 +37,7 @@ export function createNotifier({ url, logger }: Wire): Notifier {
     }
   };
   const schedule = () => {
+    if (timer) clearTimeout(timer);
     timer = null;
     sent_at = performance.now();
     sending = sending.then(flush);

@@ -18,7 +18,7 @@ export type WorkerParts = {
   boot_id: string;
   database_url: string;
   deps: ActivityDeps;
-  work: Pick<Activities, 'settled'>;
+  work: Pick<Activities, 'settled' | 'stopAll'>;
   shutdown_grace_s: number;
   engines: readonly Engine[];
   keeper: LeaseKeeper;
@@ -62,8 +62,13 @@ export class RunningWorker {
   replaced(): void {
     this.parts.logger.error({ worker: this.id }, 'another process was started with this worker id; this one stops');
     this.leaving = true;
-    this.parts.keeper.stopAll('shutdown');
+    this.stopWork();
     this.shutDown();
+  }
+
+  private stopWork(): void {
+    this.parts.keeper.stopAll('shutdown');
+    this.parts.work.stopAll('shutdown');
   }
 
   private shutDown(): void {
@@ -79,7 +84,7 @@ export class RunningWorker {
     const grace_ms = Math.max(0, this.grace_until - performance.now());
     await Promise.race([settled, pause(grace_ms, undefined, { signal: waiting.signal }).catch(() => undefined)]);
     waiting.abort();
-    this.parts.keeper.stopAll('shutdown');
+    this.stopWork();
     await settled;
   }
 

@@ -76,7 +76,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const worker = await insist(() => makeWorker(shared, work), { what: 'make the Temporal worker', logger, signal });
   await insist(() => presence.register(), { what: 'register the worker', logger, signal });
   await insist(() => takeOver(deps, options.engines.all, client), { what: 'take over', logger, signal });
-  if (config.WORKER_DISPATCHER) dispatcher = startDispatcher({ ...shared, local_worker: { id, begin: (start) => work.begin(start) } });
+  if (config.WORKER_DISPATCHER)
+    dispatcher = startDispatcher({
+      ...shared,
+      local_worker: { id, begin: (start) => worker.getState() === 'RUNNING' && work.begin(start) },
+    });
   const docker = startDocker(shared);
   const ends = [() => docker.stop(), () => notifier.stop(), () => connection.close().catch(() => undefined), () => orm.close()];
   const running = new RunningWorker({

@@ -74,6 +74,17 @@ describe('work that is begun ahead of its activity', () => {
     expect(state.begun).toBe(2);
   });
 
+  it('is told to stop with all the rest', async () => {
+    const told: string[] = [];
+    const { begin, end } = makeWork();
+    works.beginAhead('a', () => ({ ...begin(), stop: (reason) => told.push(reason) }));
+    works.stopAll('shutdown');
+    end();
+    await works.settled();
+    works.stopAll('shutdown');
+    expect(told).toEqual(['shutdown']);
+  });
+
   it('is waited for by an end of the process', async () => {
     const { begin, end } = makeWork();
     works.beginAhead('a', begin);
