@@ -35,6 +35,8 @@ export class DockerSync {
   private running: Promise<void> | null = null;
   private images_due = false;
   private readonly due = new Set<string>();
+  /** Looks that nobody waits for but `stop`. */
+  private readonly looks = new Set<Promise<void>>();
 
   constructor(options: SyncOptions) {
     this.options = options;
@@ -47,6 +49,14 @@ export class DockerSync {
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running;
+    await Promise.all(this.looks);
+  }
+
+  /** A look beside the events; one that fails ends them, and all begins anew. */
+  private look(work: () => Promise<void>, ending: AbortController): void {
+    const look = work().catch(() => ending.abort());
+    this.looks.add(look);
+    void look.finally(() => this.looks.delete(look));
   }
 
   private async run(): Promise<void> {
@@ -76,7 +86,7 @@ export class DockerSync {
     await compare();
     logger.info({ docker_id }, 'images and containers are synchronised');
     await on_serve(docker_id);
-    const timer = setInterval(() => void compare().catch(() => ending.abort()), compare_every_s * 1000);
+    const timer = setInterval(() => this.look(compare, ending), compare_every_s * 1000);
     try {
       await this.listen(events, docker_id, ending);
     } finally {
@@ -108,12 +118,12 @@ export class DockerSync {
       for (const line of lines) this.note(line);
       if (gathering) continue;
       gathering = true;
-      void pause(GATHER_MS)
-        .then(() => {
-          gathering = false;
-          return this.refresh(docker_id);
-        })
-        .catch(() => ending.abort());
+      const refresh = async () => {
+        await pause(GATHER_MS, undefined, { signal: this.stopping.signal });
+        gathering = false;
+        await this.refresh(docker_id);
+      };
+      this.look(refresh, ending);
     }
   }
 
