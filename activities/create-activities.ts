@@ -1,6 +1,14 @@
 import { Context } from '@temporalio/activity';
 import { type FinishItem, finishInstances } from '../commands/finish-instances.ts';
-import type { EngineActivity, FallbackFinish, InstanceReport, WaveActivity, WaveFinish, WaveReport } from '../core/workflow-contract.ts';
+import type {
+  Begun,
+  EngineActivity,
+  FallbackFinish,
+  InstanceReport,
+  WaveActivity,
+  WaveFinish,
+  WaveReport,
+} from '../core/workflow-contract.ts';
 import type { StopReason } from '../engines/define-engine.ts';
 import { WorksAtWork } from './at-work.ts';
 import { beginInstance } from './begin-instance.ts';
@@ -12,16 +20,13 @@ import { reportOf } from './report-of.ts';
 const INSTANCE_GOES_ON: InstanceReport = { status: 'going_on', code: '' };
 const WAVE_GOES_ON: WaveReport = { status: 'going_on', ended: {} };
 
-/** What has been started under this workflow. `runid`: its instance; null: it is a wave. */
-type Started = { workflow_id: string; temporal_run_id: string; runid: string | null };
-
 /**
  * `begin`: begins what a workflow is about to ask for, which joins it then. `settled`: resolves when nothing is at work in this process any more, whether Temporal waits
  * for it or not; rejects never. `stopAll`: tells all of it to stop.
  */
 export type Activities = {
   activities: Record<string, unknown>;
-  begin(started: Started): void;
+  begin(begun: Begun): void;
   stopAll(reason: StopReason): void;
   settled(): Promise<void>;
 };
@@ -37,7 +42,7 @@ export function createActivities(deps: ActivityDeps, kinds: readonly string[]): 
   const ends = { finishInstances: fallbackFinish(deps), finishWave: waveFinish(deps) };
   return {
     activities: { ...engines, wave: waveActivity(deps, works), ...ends },
-    begin: (started) => beginAhead(deps, works, started),
+    begin: (begun) => beginAhead(deps, works, begun),
     stopAll: (reason) => works.stopAll(reason),
     settled: () => works.settled(),
   };
@@ -50,7 +55,7 @@ function executionOf(earlier: number): { execution: number; temporal_run_id: str
 }
 
 /** The first execution, under the number that the workflow's local activity has. */
-function beginAhead(deps: ActivityDeps, works: WorksAtWork, { workflow_id, temporal_run_id, runid }: Started): void {
+function beginAhead(deps: ActivityDeps, works: WorksAtWork, { workflow_id, temporal_run_id, runid }: Begun): void {
   const execution = { execution: 1, temporal_run_id };
   if (runid === null) works.beginAhead(workflow_id, () => beginWave(deps, { workflow_id, ...execution }));
   else works.beginAhead(runid, () => beginInstance(deps, { runid, ...execution }));

@@ -41,6 +41,9 @@ export type FallbackFinish = (item: { runid: string; outcome: Outcome }) => Prom
 /** What starts a workflow of several instances. `timeout_s`: the longest of theirs; the rest as for one. */
 export type WaveInput = Pick<InstanceInput, 'heartbeat_timeout_s' | 'title' | 'timeout_s' | 'patience_ms'> & { workflow_id: string };
 
+/** A workflow of short work that Temporal has started and whose first step the worker has in hand. `runid`: of its instance; null: it is a wave. */
+export type Begun = { workflow_id: string; temporal_run_id: string; runid: string | null };
+
 /** How many instances of a wave ended how, those that were final before left out. `going_on`: not all have ended within the patience that was asked for. */
 export type WaveReport = { status: 'ended' | 'going_on'; ended: Partial<Record<FinalInstanceStatus | 'superseded', number>> };
 

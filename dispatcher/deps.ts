@@ -1,11 +1,9 @@
 import type { Client } from '@temporalio/client';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
+import type { Begun } from '../core/workflow-contract.ts';
 import type { Engines } from '../engines/define-engine.ts';
 import type { Em } from '../entities/sql.ts';
-
-/** A workflow of short work that Temporal has started and whose first step the worker has in hand. `runid`: of its instance; null: it is a wave. */
-export type Begun = { workflow_id: string; temporal_run_id: string; runid: string | null };
 
 /** A worker in the process of the dispatcher, over whose connection `client` works: its workflows start without a round trip. `begin`: begins the work at once. */
 export type LocalWorker = { id: string; begin(start: Begun): void };
